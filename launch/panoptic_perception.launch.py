@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start the perception node and, if asked to, RViz beside it."""
+
+from __future__ import annotations
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+PACKAGE = 'panoptic_perception'
+SWITCH = ['true', 'false']
+# Parameters that have a launch argument of their own, with their types.
+OVERRIDES = {'autostart': bool, 'image_transport': str, 'model': str}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments; the node brings itself up (parameter `autostart`)."""
+    config = PathJoinSubstitution([FindPackageShare(PACKAGE), 'config'])
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                'namespace', default_value='', description='Namespace of the node and of RViz.'
+            ),
+            DeclareLaunchArgument(
+                'params_file',
+                default_value=PathJoinSubstitution([config, 'panoptic_perception.yaml']),
+                description='File with the parameters of the node.',
+            ),
+            DeclareLaunchArgument(
+                'model',
+                default_value='',
+                description='Model file (.onnx). Empty: as in params_file.',
+            ),
+            DeclareLaunchArgument(
+                'image',
+                default_value='image',
+                description='Topic of the camera image, without /compressed.',
+            ),
+            DeclareLaunchArgument(
+                'image_transport',
+                default_value='',
+                choices=['', 'raw', 'compressed'],
+                description='How the camera image comes. Empty: as in params_file.',
+            ),
+            DeclareLaunchArgument(
+                'use_sim_time',
+                default_value='false',
+                choices=SWITCH,
+                description='Take the time from /clock, as needed when a bag is played.',
+            ),
+            DeclareLaunchArgument(
+                'autostart',
+                default_value='',
+                choices=['', *SWITCH],
+                description='Configure and activate the node at once. Empty: as in params_file.',
+            ),
+            DeclareLaunchArgument(
+                'log_level',
+                default_value='info',
+                choices=['debug', 'info', 'warn', 'error', 'fatal'],
+                description='Least severity of the log messages.',
+            ),
+            DeclareLaunchArgument(
+                'rviz',
+                default_value='false',
+                choices=SWITCH,
+                description='Show camera, overlay and masks in RViz (package rviz2).',
+            ),
+            OpaqueFunction(function=perception_node),
+            Node(
+                package='rviz2',
+                executable='rviz2',
+                # The topics of the view are relative, so they follow the namespace.
+                namespace=LaunchConfiguration('namespace'),
+                arguments=['-d', PathJoinSubstitution([config, 'panoptic_perception.rviz'])],
+                parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+                remappings=[('image', LaunchConfiguration('image'))],
+                condition=IfCondition(LaunchConfiguration('rviz')),
+            ),
+        ]
+    )
+
+
+def perception_node(context: LaunchContext) -> list[LifecycleNode]:
+    """Return the node; arguments that were given win over the parameter file."""
+    given = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, kind in OVERRIDES.items()
+        if LaunchConfiguration(name).perform(context)
+    }
+    return [
+        LifecycleNode(
+            package=PACKAGE,
+            executable=PACKAGE,
+            name=PACKAGE,
+            namespace=LaunchConfiguration('namespace'),
+            output='screen',
+            parameters=[
+                LaunchConfiguration('params_file'),
+                {'use_sim_time': LaunchConfiguration('use_sim_time'), **given},
+            ],
+            remappings=[('image', LaunchConfiguration('image'))],
+            ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        )
+    ]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threads and clocks around the network, without any ROS."""

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from panoptic_perception.engines import load_engine
+from panoptic_perception.ros.diagnostics import input_status, runtime_status
+from panoptic_perception.runtime.counters import CounterSnapshot
+from panoptic_perception.runtime.timings import TimingSummary
+
+KEYS = [
+    'received',
+    'results',
+    'dropped_newer',
+    'dropped_stale',
+    'invalid',
+    'failed',
+    'in_flight',
+    'inference_p50_ms',
+    'inference_p95_ms',
+    'overhead_p50_ms',
+    'overhead_p95_ms',
+    'fps',
+    'model',
+    'engine',
+    'provider',
+    'precision',
+    'threads',
+]
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+def status_of(**changes):
+    arguments = {
+        'state': 'active',
+        'trouble': '',
+        'counters': CounterSnapshot(),
+        'previous': CounterSnapshot(),
+        'timings': TimingSummary(),
+        'engine': None,
+    }
+    return runtime_status('node: runtime', **(arguments | changes))
+
+
+def values_of(status):
+    return {item.key: item.value for item in status.values}
+
+
+def test_runtime_status__before_anything():
+    status = status_of(state='unconfigured')
+    assert (status.name, status.level, status.hardware_id) == ('node: runtime', OK, '')
+    assert [item.key for item in status.values] == KEYS
+    assert values_of(status)['received'] == '0'
+    assert values_of(status)['model'] == ''
+
+
+def test_runtime_status__values(tiny_model):
+    engine = load_engine(tiny_model, threads=1)
+    counters = CounterSnapshot(
+        received=9,
+        results=5,
+        invalid=3,
+        in_flight=1,
+        invalid_reasons={'corrupt': 2, 'bad_step': 1},
+    )
+    status = status_of(engine=engine, counters=counters, timings=TimingSummary(fps=12.345))
+    assert status.hardware_id == f'tiny.onnx {engine.model.sha256[:12]}'
+    assert [item.key for item in status.values] == [*KEYS, 'invalid/corrupt', 'invalid/bad_step']
+    values = values_of(status)
+    assert (values['received'], values['results'], values['in_flight']) == ('9', '5', '1')
+    assert (values['invalid/corrupt'], values['fps']) == ('2', '12.35')
+    assert (values['model'], values['engine'], values['threads']) == (
+        'tiny.onnx',
+        'onnxruntime',
+        '1',
+    )
+
+
+@pytest.mark.parametrize(
+    ('now', 'before', 'trouble', 'level'),
+    [
+        ({}, {}, '', OK),
+        ({'results': 9}, {}, '', OK),
+        ({'results': 9, 'failed': 1}, {'failed': 1}, '', OK),
+        ({'results': 9, 'failed': 1}, {}, '', WARN),
+        ({'invalid': 1}, {}, '', WARN),
+        ({'results': 3, 'failed': 2}, {'results': 3}, '', ERROR),
+        ({'failed': 0}, {'failed': 5}, '', OK),
+        ({}, {}, 'cannot configure: no file', ERROR),
+    ],
+)
+def test_runtime_status__level(now, before, trouble, level):
+    status = status_of(
+        counters=CounterSnapshot(**now), previous=CounterSnapshot(**before), trouble=trouble
+    )
+    assert status.level == level
+    assert status.message == trouble or status.message.startswith('active: ')
+
+
+@pytest.mark.parametrize(
+    ('topic', 'diagnosis', 'level', 'message'),
+    [
+        ('', '', OK, 'not subscribed'),
+        ('/image', '', OK, 'images arrive'),
+        ('/image', 'start the camera', ERROR, 'start the camera'),
+    ],
+)
+def test_input_status(topic, diagnosis, level, message):
+    status = input_status(
+        'node: input',
+        topic=topic,
+        publishers=2,
+        silence_s=0.25,
+        diagnosis=diagnosis,
+        engine=None,
+    )
+    assert (status.name, status.level, status.message) == ('node: input', level, message)
+    assert values_of(status) == (
+        {'topic': '/image', 'publishers': '2', 'silence_s': '0.2'} if topic else {}
+    )

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from model_tools.training.checkpoint import CheckpointError, load_checkpoint, load_network
+from model_tools.training.config import TrainingConfig
+from model_tools.training.trainer import train
+
+
+@pytest.fixture
+def config(road_folder, small_network):
+    return TrainingConfig(
+        data=str(road_folder),
+        input_wh=(160, 96),
+        epochs=2,
+        batch_size=4,
+        warmup_steps=2,
+        workers=0,
+        network=small_network,
+    )
+
+
+def test_train__resumed_run_equals_an_uninterrupted_one(config, tmp_path):
+    whole = load_checkpoint(train(config, tmp_path / 'whole'))
+    parts = tmp_path / 'parts'
+    train(config, parts, stop_after=1)
+    assert load_checkpoint(parts / 'last.pt')['epoch'] == 1
+    resumed = load_checkpoint(train(config, parts))
+    assert resumed['step'] == whole['step'] == 4
+    for name, weight in whole['averaged'].items():
+        torch.testing.assert_close(resumed['averaged'][name], weight, rtol=0, atol=0)
+
+
+def test_train__writes_one_record_an_epoch_and_the_loss_falls(config, tmp_path):
+    train(replace(config, epochs=20, learning_rate=1e-2), tmp_path)
+    records = [json.loads(line) for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+    assert [r['epoch'] for r in records] == list(range(1, 21))
+    for task in ('drivable', 'lane'):
+        assert records[-1][task] < 0.9 * records[0][task]
+    assert (tmp_path / 'curves.png').stat().st_size > 1000
+
+
+def test_train__checkpoint_rebuilds_the_network(config, tmp_path):
+    net = load_network(train(replace(config, epochs=1), tmp_path))
+    assert net.config == config.network
+    assert not net.training
+
+
+def test_train__holdout_group_is_not_trained_on(config, tmp_path):
+    kept = tuple(f'road_{i}' for i in range(4, 8))
+    state = load_checkpoint(train(replace(config, epochs=1, holdout_groups=kept), tmp_path))
+    assert state['step'] == 1
+
+
+@pytest.mark.parametrize('content', [None, b'', b'no checkpoint'])
+def test_load_checkpoint__broken_file_is_named(tmp_path, content):
+    path = tmp_path / 'last.pt'
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r'last\.pt'):
+        load_checkpoint(path)

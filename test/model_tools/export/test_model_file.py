@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+import torch
+
+from model_tools.data.yolop_layout import list_names, read_sample
+from model_tools.export.model_file import ParityError, check_parity, write_model_file
+from model_tools.export.onnx_graph import MAX_BOXES, NMS_IOU, SCORE_FLOOR
+from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.training.boxes import pairwise_iou
+from panoptic_perception.engines import load_engine, read_model
+
+INPUT_WH = (160, 96)
+
+
+@pytest.fixture(scope='module')
+def images(road_folder):
+    names = list_names(road_folder, 'train')[:3]
+    return np.stack([read_sample(road_folder, 'train', name).image for name in names])
+
+
+@pytest.fixture(scope='module')
+def net(small_network):
+    torch.manual_seed(3)
+    net = PanopticNet(small_network).eval()
+    with torch.no_grad():
+        for logits in net.detection.class_logits:  # boxes over the floor
+            logits.bias.fill_(-1.0)
+    return net
+
+
+@pytest.fixture(scope='module')
+def lively_net(small_network, images):
+    """Make a network whose scores differ from cell to cell: features of deviation 1."""
+    torch.manual_seed(3)
+    net = PanopticNet(small_network).train()
+    with torch.no_grad():
+        for norm in net.modules():
+            if isinstance(norm, torch.nn.BatchNorm2d):
+                norm.momentum = 1.0
+        net(torch.from_numpy(images).permute(0, 3, 1, 2).float())
+        for logits in net.detection.class_logits:
+            logits.bias.fill_(-2.0)
+            logits.weight.normal_(0, 0.5)
+    return net.eval()
+
+
+def _write(net, path):
+    return write_model_file(
+        net,
+        path,
+        input_wh=INPUT_WH,
+        thresholds={'score': 0.3, 'drivable': 0.4, 'lane': 0.6},
+        provenance={'data': ['toy']},
+        metrics={'lane_iou': 0.5},
+    )
+
+
+@pytest.fixture(scope='module')
+def file(net, tmp_path_factory):
+    return _write(net, tmp_path_factory.mktemp('export') / 'net.onnx')
+
+
+@pytest.fixture(scope='module')
+def lively_file(lively_net, tmp_path_factory):
+    return _write(lively_net, tmp_path_factory.mktemp('export') / 'lively.onnx')
+
+
+def test_write_model_file__metadata_reads_back(file):
+    model = read_model(file)
+    assert model.labels == ('vehicle', 'person', 'cycle')
+    assert model.input_wh == INPUT_WH
+    assert vars(model.thresholds) == {'score': 0.3, 'drivable': 0.4, 'lane': 0.6}
+    assert model.provenance == {'data': ['toy']}
+    assert model.metrics == {'lane_iou': 0.5}
+    assert model.batch_size is None
+    assert not list(file.parent.glob('*.tmp'))
+
+
+def test_check_parity__file_says_what_the_network_says(net, file, images):
+    differences = check_parity(net, file, images)
+    assert differences['boxes_px'] <= 1e-3
+    assert differences['scores'] <= 1e-5
+
+
+def test_check_parity__another_network_is_refused(small_network, file, images):
+    with pytest.raises(ParityError, match='differs'):
+        check_parity(PanopticNet(small_network), file, images)
+
+
+def test_graph__batch_equals_single_images_and_is_sorted(lively_file, images):
+    engine = load_engine(lively_file)
+    batch = engine.run(images)
+    assert len(batch.scores) > 10
+    for i, image in enumerate(images):
+        single = engine.run(image[None])
+        rows = batch.batch_index == i
+        np.testing.assert_allclose(batch.boxes[rows], single.boxes, atol=1e-3)
+        np.testing.assert_allclose(batch.scores[rows], single.scores, atol=1e-6)
+        np.testing.assert_array_equal(batch.labels[rows], single.labels)
+        assert (np.diff(single.scores) <= 0).all()
+        np.testing.assert_allclose(
+            batch.drivable[i].astype(int), single.drivable[0].astype(int), atol=1
+        )
+    assert (np.diff(batch.batch_index) >= 0).all()
+
+
+def test_graph__suppression_is_class_aware_and_capped(lively_file, images):
+    output = load_engine(lively_file).run(images[:1])
+    assert len(output.scores) <= MAX_BOXES
+    assert (output.scores >= SCORE_FLOOR).all()
+    overlap = pairwise_iou(*(torch.from_numpy(output.boxes),) * 2).numpy()
+    np.fill_diagonal(overlap, 0)
+    same_class = output.labels[:, None] == output.labels[None]
+    assert (overlap[same_class] <= NMS_IOU + 1e-4).all()
+
+
+def test_graph__nothing_found_is_empty(small_network, images, tmp_path):
+    net = PanopticNet(small_network)
+    with torch.no_grad():
+        for logits in net.detection.class_logits:
+            logits.weight.zero_()
+            logits.bias.fill_(-9)
+    path = _write(net, tmp_path / 'blind.onnx')
+    output = load_engine(path).run(images[:1])
+    assert output.boxes.shape == (0, 4)
+    assert output.drivable.shape == (1, INPUT_WH[1], INPUT_WH[0])

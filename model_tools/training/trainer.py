@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import math
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
 import yaml
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from model_tools.data.augmentation import TRAINING
@@ -69,7 +70,7 @@ class _Run:
         self.step = 0
         self.net = PanopticNet(config.network).to(memory_format=torch.channels_last)
         self.averaged = AveragedModel(
-            self.net, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
+            self.net, avg_fn=partial(_average, decay=config.ema_decay), use_buffers=True
         )
         self.cells = cell_centres(config.input_wh[1], config.input_wh[0])
         self.started: list[str] = []
@@ -194,6 +195,14 @@ class _Run:
             ],
             lr=config.learning_rate,
         )
+
+
+def _average(
+    averaged: torch.Tensor, current: torch.Tensor, count: torch.Tensor, *, decay: float
+) -> torch.Tensor:
+    """Move an average towards the current value, fast at first: the random start must fade."""
+    ramp = float((1 + count) / (10 + count))
+    return averaged + (1 - min(decay, ramp)) * (current - averaged)
 
 
 def _load_samples(config: TrainingConfig) -> tuple[list[Sample], int]:

@@ -7,7 +7,7 @@ import torch
 
 from model_tools.training.checkpoint import CheckpointError, load_checkpoint, load_network
 from model_tools.training.config import TrainingConfig
-from model_tools.training.trainer import train
+from model_tools.training.trainer import _average, train
 
 
 @pytest.fixture
@@ -62,3 +62,16 @@ def test_load_checkpoint__broken_file_is_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r'last\.pt'):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ('count', 'expected'),
+    [
+        (1, 1 - 2 / 11),  # nearly the current value
+        (90, 1 - 91 / 100),
+        (100_000, 0.01),  # the decay asked for
+    ],
+)
+def test_average__forgets_the_start(count, expected):
+    average = _average(torch.zeros(2), torch.ones(2), torch.tensor(count), decay=0.99)
+    torch.testing.assert_close(average, torch.full((2,), expected))

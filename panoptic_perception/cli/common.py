@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several subcommands share: model options, progress, whole files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from panoptic_perception.runtime.perceiver import Perceiver
+
+T = TypeVar('T')
+
+
+class CommandError(ValueError):
+    """A command cannot go on; the message is the sentence for the user."""
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose the model file and how it runs."""
+    group = parser.add_argument_group('model')
+    group.add_argument('--model', type=Path, metavar='FILE', help='default: the shipped model')
+    group.add_argument('--engine', default='auto', help='auto or onnxruntime (default: auto)')
+    group.add_argument('--device', default='auto', help='auto or cpu (default: auto)')
+    group.add_argument('--precision', default='auto', help='auto or fp32 (default: auto)')
+    group.add_argument(
+        '--threads', type=int, default=0, metavar='N', help="0: the engine's safe choice (default)"
+    )
+
+
+def load_perceiver(args: argparse.Namespace) -> Perceiver:
+    """Load the model that the options of `add_model_options` name."""
+    from panoptic_perception.engines import load_engine
+    from panoptic_perception.engines.model_file import default_model_path
+    from panoptic_perception.runtime.perceiver import Perceiver
+
+    engine = load_engine(
+        args.model or default_model_path(),
+        engine=args.engine,
+        device=args.device,
+        precision=args.precision,
+        threads=args.threads,
+    )
+    engine.warm_up()
+    return Perceiver(engine)
+
+
+def progress(items: Iterable[T], total: int, unit: str, text: str = '') -> Iterable[T]:
+    """Show a bar on a terminal while the items are consumed, if that takes 3 seconds or more."""
+    from tqdm import tqdm
+
+    return tqdm(items, total=total or None, unit=unit, desc=text or None, delay=3, disable=None)
+
+
+def say(text: str) -> None:
+    """Print a line to standard error without breaking a progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and make sure that files can be written into it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise CommandError(f'{path} is not a folder: choose another --out') from error
+    if not os.access(path, os.W_OK):
+        raise CommandError(f'{path} cannot be written to: choose another --out')
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its place only if the block succeeds."""
+    # The suffix stays: OpenCV chooses the container of a video by it.
+    part = path.with_name(f'.{path.stem}.part{path.suffix}')
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is complete or not there at all."""
+    with whole_file(path) as part:
+        part.write_bytes(data)

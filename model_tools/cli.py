@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `model_tools` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from model_tools.commands import evaluate, export, synthesize, train
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; return its exit code, 2 after an error that names its cure."""
+    parser = argparse.ArgumentParser(prog='model_tools', description=__doc__)
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    for module in (synthesize, train, export, evaluate):
+        module.add_parser(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except ImportError as error:
+        print(
+            f"model_tools: error: {error}; install what it needs: pip install '.[tools]'",
+            file=sys.stderr,
+        )
+        return 2
+    except (ValueError, OSError) as error:
+        print(f'model_tools: error: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`model_tools export`: turn a checkpoint into the model file of the contract."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        'export', help='write a checkpoint as a model file, with thresholds and scores inside'
+    )
+    parser.add_argument('--checkpoint', type=Path, required=True, help='last.pt of a run')
+    parser.add_argument('--data', type=Path, required=True, help='the data set of the run')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE.onnx')
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from model_tools.commands.evaluate import table
+    from model_tools.export.release import release
+
+    scores, differences = release(arguments.checkpoint, arguments.data, arguments.out)
+    print(table(scores))
+    print(f'largest differences to the network: {differences}')
+    print(arguments.out)

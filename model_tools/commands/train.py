@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`model_tools train`: train a network, or go on with a run that was cut off."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser('train', help='train a network; resumes where --out left off')
+    parser.add_argument('--config', type=Path, required=True, help='YAML file of settings')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the run')
+    parser.add_argument('--data', help='folder in the YOLOP layout; overrides the config')
+    parser.add_argument('--synthetic', help='folder of `synthesize`; overrides the config')
+    parser.add_argument('--warm-start', help='YOLOX-nano ONNX file; overrides the config')
+    parser.add_argument('--epochs', type=int, help='overrides the config')
+    parser.add_argument('--stop-after', type=int, metavar='EPOCH', help='end the run here for now')
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from model_tools.training.config import load_config
+    from model_tools.training.trainer import train
+
+    config = load_config(
+        arguments.config,
+        data=arguments.data,
+        synthetic=arguments.synthetic,
+        warm_start=arguments.warm_start,
+        epochs=arguments.epochs,
+    )
+    print(train(config, arguments.out, stop_after=arguments.stop_after))

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands in a row, as a user types them: train, export, evaluate."""
+
+import json
+
+import pytest
+import yaml
+
+from model_tools.cli import main
+from panoptic_perception.engines import read_model
+
+
+@pytest.fixture
+def config(tmp_path, small_network):
+    path = tmp_path / 'train.yaml'
+    network = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(small_network).items()}
+    settings = {
+        'input_wh': [160, 96],
+        'epochs': 1,
+        'batch_size': 4,
+        'workers': 0,
+        'holdout_groups': ['road_7'],
+        'network': network,
+    }
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def test_train_export_evaluate(config, road_folder, tmp_path, capsys):
+    run, file, report = tmp_path / 'run', tmp_path / 'net.onnx', tmp_path / 'scores.json'
+    data = str(road_folder)
+    assert main(['train', '--config', str(config), '--data', data, '--out', str(run)]) == 0
+    checkpoint = str(run / 'last.pt')
+    assert main(['export', '--checkpoint', checkpoint, '--data', data, '--out', str(file)]) == 0
+    evaluate = ['evaluate', '--model', str(file), '--data', data, '--out', str(report)]
+    assert main(evaluate) == 0
+    assert 'drivable IoU' in capsys.readouterr().out
+
+    model, scores = read_model(file), json.loads(report.read_text())
+    assert model.provenance['holdout_groups'] == ['road_7']
+    assert model.provenance['epochs'] == 1
+    assert scores['model_sha256'] == model.sha256
+    assert scores['scores'] == model.metrics['scores']
+    assert scores['thresholds'] == vars(model.thresholds)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['train', '--config', 'CONFIG', '--out', 'OUT'], 'data'),
+        (['train', '--config', 'CONFIG', '--data', 'OUT', '--out', 'OUT'], 'found none'),
+        (['train', '--config', 'missing.yaml', '--data', 'd', '--out', 'OUT'], 'missing.yaml'),
+        (['export', '--checkpoint', 'OUT/x.pt', '--data', 'd', '--out', 'OUT/y.onnx'], 'x.pt'),
+        (['evaluate', '--model', 'OUT/x.onnx', '--data', 'd'], 'x.onnx'),
+    ],
+)
+def test_bad_input__is_one_sentence(config, tmp_path, capsys, arguments, message):
+    places = {'CONFIG': str(config), 'OUT': str(tmp_path / 'out')}
+    for word, place in places.items():
+        arguments = [argument.replace(word, place) for argument in arguments]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('model_tools: error: ')
+    assert message in error
+    assert 'Traceback' not in error

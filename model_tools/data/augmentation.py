@@ -32,7 +32,7 @@ class Augmentation:
 
 
 TRAINING = Augmentation(
-    scale=(0.8, 1.7), shift=0.1, flip=0.5, colour=0.8, night=0.08, blur=0.1, noise=0.15
+    scale=(0.8, 1.7), shift=0.1, flip=0.5, colour=0.8, night=0.25, blur=0.1, noise=0.15
 )
 
 
@@ -151,7 +151,7 @@ def _change_look(
             amount = rng.uniform(0.3, 1.0)
             image = cv2.addWeighted(image, 1 - amount, grey, amount, 0)
     if rng.random() < augmentation.night:
-        image = _curve(image, gamma=rng.uniform(2.0, 3.0), gains=np.array([1.0, 0.85, 0.8]))
+        image = _curve(image, gamma=rng.uniform(1.5, 3.0), gains=np.array([1.0, 0.85, 0.8]))
     if rng.random() < augmentation.blur:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.6))
     if rng.random() < augmentation.noise:

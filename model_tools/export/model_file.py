@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ SCORE_LIMIT = 1e-5
 MASK_LIMIT = 1
 
 
-class ParityError(RuntimeError):
+class ParityError(ValueError):
     """The exported file and the network disagree."""
 
 
@@ -37,7 +36,7 @@ def write_model_file(
     provenance: Mapping[str, Any],
     metrics: Mapping[str, Any],
 ) -> Path:
-    """Write the contract's one-file ONNX model, atomically."""
+    """Write the contract's one-file ONNX model."""
     model = build_graph(net, input_wh)
     values = {
         'panoptic.schema': 1,
@@ -55,9 +54,7 @@ def write_model_file(
     }
     onnx.helper.set_model_props(model, {k: json.dumps(v) for k, v in values.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix('.tmp')
-    temporary.write_bytes(model.SerializeToString())
-    os.replace(temporary, path)
+    path.write_bytes(model.SerializeToString())
     return path
 
 

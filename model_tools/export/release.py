@@ -26,30 +26,35 @@ def release(checkpoint: Path, data: Path, out: Path) -> tuple[dict[str, Any], di
     """Write `out` and return its scores on val and its largest differences to the network.
 
     Thresholds are chosen on the groups that the run held out of its training split; val only
-    reports.
+    reports. A file at `out` is replaced only by one that agrees with the network.
     """
     state, net = load_checkpoint(checkpoint), load_network(checkpoint)
     training = state['training']
     input_wh = tuple(training['input_wh'])
-    provenance = _provenance(checkpoint, state)
+    candidate = out.with_suffix('.candidate.onnx')
 
     def write(thresholds: dict[str, float], metrics: dict[str, Any]) -> None:
         write_model_file(
             net,
-            out,
+            candidate,
             input_wh=input_wh,
             thresholds=thresholds,
-            provenance=provenance,
+            provenance=_provenance(checkpoint, state),
             metrics=metrics,
         )
 
-    write(NEUTRAL, {})
-    thresholds = NEUTRAL
-    if groups := training['holdout_groups']:
-        thresholds = choose_thresholds(score_split(out, data, 'train', groups=groups))
-    scores = score_split(out, data, 'val').summary(Thresholds(**thresholds))
-    write(thresholds, {'split': 'val', 'min_box_height_px': 12, 'scores': scores})
-    return scores, check_parity(net, out, _images(data, input_wh))
+    try:
+        write(NEUTRAL, {})
+        thresholds = NEUTRAL
+        if groups := training['holdout_groups']:
+            thresholds = choose_thresholds(score_split(candidate, data, 'train', groups=groups))
+        scores = score_split(candidate, data, 'val').summary(Thresholds(**thresholds))
+        write(thresholds, {'split': 'val', 'min_box_height_px': 12, 'scores': scores})
+        differences = check_parity(net, candidate, _images(data, input_wh))
+        candidate.replace(out)
+    finally:
+        candidate.unlink(missing_ok=True)
+    return scores, differences
 
 
 def _provenance(checkpoint: Path, state: dict[str, Any]) -> dict[str, Any]:

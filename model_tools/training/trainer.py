@@ -18,7 +18,7 @@ from tqdm import tqdm
 from model_tools.data.augmentation import TRAINING
 from model_tools.data.dataset import AugmentedSamples, Batch, EpochSampler, make_loader
 from model_tools.data.sample import Sample
-from model_tools.data.yolop_layout import list_names, read_sample
+from model_tools.data.yolop_layout import DatasetError, list_names, read_sample
 from model_tools.networks.heads import cell_centres
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.networks.warm_start import seed_batchnorm, warm_start
@@ -31,7 +31,7 @@ SEED_IMAGES = 48
 """Images that give warm-started BatchNorms their first statistics."""
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(ValueError):
     """The loss became NaN or infinite."""
 
 
@@ -210,6 +210,8 @@ def _load_samples(config: TrainingConfig) -> tuple[list[Sample], int]:
     root = Path(config.data)
     names = list_names(root, 'train')
     samples = [read_sample(root, 'train', n) for n in tqdm(names, desc='decode', delay=3)]
+    if missing := set(config.holdout_groups) - {s.group for s in samples}:
+        raise DatasetError(f"'{root}': the train split has no group {sorted(missing)} to hold out")
     samples = [s for s in samples if s.group not in config.holdout_groups]
     real = len(samples)
     if config.synthetic:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from model_tools.data.yolop_layout import DatasetError
 from model_tools.training.checkpoint import CheckpointError, load_checkpoint, load_network
 from model_tools.training.config import TrainingConfig
 from model_tools.training.trainer import _average, train
@@ -53,6 +54,11 @@ def test_train__holdout_group_is_not_trained_on(config, tmp_path):
     kept = tuple(f'road_{i}' for i in range(4, 8))
     state = load_checkpoint(train(replace(config, epochs=1, holdout_groups=kept), tmp_path))
     assert state['step'] == 1
+
+
+def test_train__unknown_holdout_group_is_refused_at_once(config, tmp_path):
+    with pytest.raises(DatasetError, match='atlantis'):
+        train(replace(config, holdout_groups=('road_1', 'atlantis')), tmp_path)
 
 
 @pytest.mark.parametrize('content', [None, b'', b'no checkpoint'])

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+
+from model_tools.export import release as module
+from model_tools.export.model_file import ParityError
+from model_tools.export.release import release
+from model_tools.training.config import TrainingConfig
+from model_tools.training.trainer import train
+from panoptic_perception.engines import default_model_path, read_model
+
+
+@pytest.fixture(scope='module')
+def checkpoint(road_folder, small_network, tmp_path_factory):
+    config = TrainingConfig(
+        data=str(road_folder),
+        input_wh=(160, 96),
+        epochs=1,
+        batch_size=4,
+        workers=0,
+        network=small_network,
+    )
+    return train(config, tmp_path_factory.mktemp('run'))
+
+
+def test_release__without_holdout_keeps_neutral_thresholds(checkpoint, road_folder, tmp_path):
+    out = tmp_path / 'net.onnx'
+    scores, differences = release(checkpoint, road_folder, out)
+    model = read_model(out)
+    assert vars(model.thresholds) == module.NEUTRAL
+    assert model.metrics['scores'] == scores
+    assert scores['all']['images'] == 2
+    assert differences['masks_levels'] <= 1
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_release__good_file_survives_one_that_differs(
+    checkpoint, road_folder, tmp_path, monkeypatch
+):
+    out = tmp_path / 'net.onnx'
+    out.write_bytes(b'the good one')
+    write = module.write_model_file
+
+    def write_then_change(net, path, **options):
+        write(net, path, **options)
+        with torch.no_grad():
+            net.drivable.logit.bias.add_(3)
+
+    monkeypatch.setattr(module, 'write_model_file', write_then_change)
+    with pytest.raises(ParityError):
+        release(checkpoint, road_folder, out)
+    assert out.read_bytes() == b'the good one'
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_shipped_model__says_where_it_comes_from_and_how_good_it_is():
+    model = read_model(default_model_path())
+    assert model.path.stat().st_size < 12_000_000
+    assert {'data', 'checkpoint_sha256', 'warm_start', 'holdout_groups'} <= set(model.provenance)
+    scores = model.metrics['scores']
+    assert scores['cityscapes']['detection']['vehicle']['ap50'] >= 0.40
+    assert scores['cityscapes']['drivable_iou'] >= 0.90
+    assert scores['camvid']['drivable_iou'] >= 0.90
+    assert scores['all']['lane_iou'] >= 0.35

@@ -13,7 +13,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 
 MAX_DETECTIONS = 300
 HUGE = 1e5**2
-RECALL_RANGES = ('all', 'tall')
+HEIGHT_RANGES = ('all', 'tall')
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _evaluate(
         evaluation = COCOeval_faster(coco_truth, coco_found, 'bbox')
         evaluation.params.maxDets = [1, 10, MAX_DETECTIONS]
         evaluation.params.areaRng = [[0, HUGE], [min_height, HUGE]]
-        evaluation.params.areaRngLbl = list(RECALL_RANGES)
+        evaluation.params.areaRngLbl = list(HEIGHT_RANGES)
         evaluation.evaluate()
         evaluation.accumulate()
     return evaluation

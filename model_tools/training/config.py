@@ -28,6 +28,8 @@ class TrainingConfig:
     synthetic_share: float = 0.1
     holdout_groups: tuple[str, ...] = ()
     """Groups of the train split that are kept for choosing thresholds."""
+    repeats: Mapping[str, int] = field(default_factory=dict)
+    """How often the samples of a source come in an epoch; once if it is not named."""
     warm_start: str = ''
     """YOLOX-nano ONNX file; empty: random weights."""
     input_wh: tuple[int, int] = (640, 384)

@@ -212,7 +212,12 @@ def _load_samples(config: TrainingConfig) -> tuple[list[Sample], int]:
     samples = [read_sample(root, 'train', n) for n in tqdm(names, desc='decode', delay=3)]
     if missing := set(config.holdout_groups) - {s.group for s in samples}:
         raise DatasetError(f"'{root}': the train split has no group {sorted(missing)} to hold out")
-    samples = [s for s in samples if s.group not in config.holdout_groups]
+    samples = [
+        sample
+        for sample in samples
+        if sample.group not in config.holdout_groups
+        for _ in range(config.repeats.get(sample.source, 1))
+    ]
     real = len(samples)
     if config.synthetic:
         root = Path(config.synthetic)

@@ -178,12 +178,18 @@ def write_video(settings: Settings, out: Path, *, progress: Progress = iter) -> 
     source = FrameSource(settings, one_drive=True)
     codec = cv2.VideoWriter_fourcc(*'mp4v')
     writer = cv2.VideoWriter(str(part), codec, settings.fps, settings.size_wh)
-    if not writer.isOpened():
-        raise ExportError(f"cannot write '{out}': this OpenCV has no MP4 encoder for that size")
-    for index in progress(range(settings.frames)):
-        writer.write(source.frame(index)[0].image)
-    writer.release()
-    part.replace(out)
+    try:
+        if not writer.isOpened():
+            raise ExportError(
+                f"cannot write '{out}': this OpenCV has no MP4 encoder for that size"
+            )
+        for index in progress(range(settings.frames)):
+            writer.write(source.frame(index)[0].image)
+        writer.release()
+        part.replace(out)
+    finally:
+        writer.release()
+        part.unlink(missing_ok=True)
     return settings.frames
 
 

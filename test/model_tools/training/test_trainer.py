@@ -56,6 +56,11 @@ def test_train__holdout_group_is_not_trained_on(config, tmp_path):
     assert state['step'] == 1
 
 
+def test_train__repeated_source_comes_as_often_as_asked(config, tmp_path):
+    state = load_checkpoint(train(replace(config, epochs=1, repeats={'toy': 3}), tmp_path))
+    assert state['step'] == 3 * 8 // 4
+
+
 def test_train__unknown_holdout_group_is_refused_at_once(config, tmp_path):
     with pytest.raises(DatasetError, match='atlantis'):
         train(replace(config, holdout_groups=('road_1', 'atlantis')), tmp_path)

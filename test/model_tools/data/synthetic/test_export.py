@@ -118,3 +118,15 @@ def test_write_sheet__places_frames_in_columns(tmp_path):
     settings = Settings(frames=4, size_wh=(64, 64))
     assert write_sheet(settings, tmp_path / 'sheet.png') == 4
     assert cv2.imread(str(tmp_path / 'sheet.png')).shape == (128, 192, 3)
+
+
+@pytest.mark.parametrize('error', [KeyboardInterrupt, RuntimeError])
+def test_write_video__an_exception_leaves_nothing(tmp_path, error):
+    def failing(indices):
+        yield indices[0]
+        raise error
+
+    settings = Settings(frames=3, size_wh=(64, 64), scenario='city')
+    with pytest.raises(error):
+        write_video(settings, tmp_path / 'drive.mp4', progress=failing)
+    assert list(tmp_path.iterdir()) == []

@@ -12,19 +12,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from panoptic_perception.bags.reader import BagError, BagReader, is_bag
+from panoptic_perception.bags.reader import BagReader, DamagedBagError, is_bag
 from panoptic_perception.core.codec import ImageError, decode_compressed
+from panoptic_perception.core.errors import StatedError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.m4v', '.webm')
 IMAGES_PER_SECOND = 2.0
+# Containers often state a few frames more than they hold.
+_FRAMES_OFTEN_OVERSTATED = 2
 
 # FFmpeg would write its own lines between ours.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 
-class InputError(ValueError):
+class InputError(StatedError, ValueError):
     """An input path holds no frames that could be read."""
+
+
+class DamagedInputError(InputError):
+    """A video or a bag ended early; every frame before the damage was handed out."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ class FrameSource:
     """
     The frames of one input; iterate over it as often as needed.
 
-    `names` are those of the frames, in order. A damaged video or bag may yield fewer.
+    `names` are those of the frames, in order. A damaged video or bag yields those that can be
+    read, then raises `DamagedInputError`.
     """
 
     path: Path
@@ -130,7 +138,7 @@ def _open_video(path: Path) -> FrameSource:
             while True:
                 good, image = capture.read()
                 if not good:
-                    return
+                    break
                 yield Frame(
                     _frame_name(path, index + 1),
                     _stamp_ns(index, rate),
@@ -139,6 +147,10 @@ def _open_video(path: Path) -> FrameSource:
                 index += 1
         finally:
             capture.release()
+        if total - index > _FRAMES_OFTEN_OVERSTATED:
+            raise DamagedInputError(
+                f'the last {total - index} frames of {path} could not be decoded'
+            )
 
     names = tuple(_frame_name(path, number) for number in range(1, total + 1))
     return FrameSource(path, 'video', names, rate, walk)
@@ -149,13 +161,14 @@ def _open_bag(path: Path, topic: str | None) -> FrameSource:
         topic = bag.image_topic(topic)
         total = bag.topics[topic].count
         rate = bag.frames_per_second(topic) or IMAGES_PER_SECOND
-    if total == 0:
-        raise BagError(f'{path} has no message on {topic}')
 
     def walk() -> Iterator[Frame]:
         with BagReader(path) as bag:
-            for frame in bag.image_frames(topic):
-                yield Frame(_frame_name(path, frame.number), frame.stamp_ns, frame.decode)
+            try:
+                for frame in bag.image_frames(topic):
+                    yield Frame(_frame_name(path, frame.number), frame.stamp_ns, frame.decode)
+            except DamagedBagError as error:
+                raise DamagedInputError(str(error)) from error
 
     names = tuple(_frame_name(path, number) for number in range(1, total + 1))
     return FrameSource(path, 'bag', names, rate, walk)

@@ -19,6 +19,7 @@ from rosbags.serde import SerdeError
 from panoptic_perception.bags.damage import WholeRecords
 from panoptic_perception.bags.types import COMPRESSED_IMAGE, IMAGE, deserialize
 from panoptic_perception.core.codec import ImageError, decode_compressed, decode_image
+from panoptic_perception.core.errors import StatedError
 
 if TYPE_CHECKING:
     from rosbags.interfaces.typing import RPath
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _STORAGE = ('.mcap', '.db3')
 
 
-class BagError(ValueError):
+class BagError(StatedError, ValueError):
     """A bag cannot be read, or does not hold what was asked for."""
 
 
@@ -163,8 +164,10 @@ class BagReader:
         candidates = self.image_topics()
         listed = ', '.join(candidates) if candidates else 'none'
         if wanted is None and len(candidates) == 1:
-            return candidates[0]
+            wanted = candidates[0]
         if wanted in candidates:
+            if self.topics[wanted].count == 0:
+                raise BagError(f'{self.path} has no message on {wanted}')
             return wanted
         if not candidates:
             others = ', '.join(self.topics) or 'no topics at all'

@@ -38,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--realtime-sim', action='store_true', help='drop frames as a vehicle does'
     )
     parser.add_argument(
-        '--inference-ms', type=float, metavar='MS', help='time of one frame for --realtime-sim'
+        '--inference-ms',
+        type=milliseconds,
+        metavar='MS',
+        help='time of one frame for --realtime-sim',
     )
     add_model_options(parser)
 
@@ -70,3 +73,11 @@ def main(args: argparse.Namespace) -> int:
         say(f'panoptic: {summary.damage}')
     print(json.dumps(summary.as_json() | {'out': str(args.out)}, indent=2))
     return 1 if summary.lost or summary.damage else 0
+
+
+def milliseconds(text: str) -> float:
+    """Read the time of one frame from the command line."""
+    time_ms = float(text)
+    if not 0 <= time_ms <= 60_000:
+        raise argparse.ArgumentTypeError(f'must lie between 0 and 60000, got {text}')
+    return time_ms

@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from panoptic_perception.core.errors import StatedError
+
 if TYPE_CHECKING:
     from panoptic_perception.runtime.perceiver import Perceiver
 
 T = TypeVar('T')
 
 
-class CommandError(ValueError):
+class CommandError(StatedError):
     """A command cannot go on; the message is the sentence for the user."""
 
 
@@ -72,6 +74,15 @@ def make_folder(path: Path) -> None:
         raise CommandError(f'{path} is not a folder: choose another --out') from error
     if not os.access(path, os.W_OK):
         raise CommandError(f'{path} cannot be written to: choose another --out')
+
+
+def check_out_is_no_input(out: Path, images: Path) -> None:
+    """Refuse an output folder whose pictures the next run would take for input images."""
+    if images.is_dir() and out.resolve().is_relative_to(images.resolve()):
+        raise CommandError(
+            f'--out {out} lies in the input folder {images}, so the next run would read its'
+            ' pictures as input: choose an --out elsewhere'
+        )
 
 
 @contextmanager

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from panoptic_perception.cli.common import (
     CommandError,
+    check_out_is_no_input,
     make_folder,
     progress,
     say,
     write_whole,
 )
-from panoptic_perception.cli.play import replay_rate, require
+from panoptic_perception.cli.play import replay_rate, require_ros
 
 if TYPE_CHECKING:
     from panoptic_perception.bags.frames import FrameSource
@@ -34,6 +35,7 @@ or a bag; without INPUT it is the bundled synthetic drive. In --out you find
   results.mcap  the recorded messages
   summary.json  counts, latencies, model, engine
   node.log      what the node printed
+Files of these names from an earlier run are removed first, nothing else in --out is touched.
 The exit code is 1 if the accounts do not balance, no result came, or input was unreadable."""
 
 _CAMERA_TOPIC = '/camera/image/compressed'
@@ -55,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; return 1 if the accounts do not balance or nothing was answered."""
-    require('panoptic_perception.ros.drive')
+    require_ros()
     from panoptic_perception.bags.frames import open_frames
     from panoptic_perception.bags.reader import BagReader
     from panoptic_perception.cli.demo_pictures import draw_drive
@@ -63,14 +65,17 @@ def main(args: argparse.Namespace) -> int:
     from panoptic_perception.ros.node_process import NodeProcessError
 
     frames = open_frames(args.input or bundled_drive(), topic=args.image_topic)
+    if frames.kind == 'images':
+        check_out_is_no_input(args.out, frames.path)
     _clear(args.out, frames.path)
     skipped: list[str] = []
+    damage = ''
     with ExitStack() as stack:
         bag = frames.path
         if frames.kind != 'bag':
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='.', dir=args.out))
             bag = Path(folder) / 'drive.mcap'
-            skipped = _write_bag(frames, bag)
+            skipped, damage = _write_bag(frames, bag)
         with BagReader(bag) as reader:
             topic = reader.topics[reader.image_topic(args.image_topic)]
             seconds = (reader.end_ns - reader.start_ns) / 1e9
@@ -90,7 +95,10 @@ def main(args: argparse.Namespace) -> int:
             )
         except NodeProcessError as error:
             raise CommandError(f'{error} (more in {args.out / "node.log"})') from error
-        summary = _summary(frames.path, report) | {'skipped': skipped}
+        summary = _summary(frames.path, report) | {
+            'skipped': skipped,
+            'damage': damage or report.damage,
+        }
         write_whole(args.out / 'summary.json', json.dumps(summary, indent=2).encode())
         if report.latency_ms:
             draw_drive(bag, topic.name, results, report.latency_ms, args.out)
@@ -117,31 +125,35 @@ def _clear(out: Path, source: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _write_bag(frames: FrameSource, bag: Path) -> list[str]:
-    """Write frames as a bag of JPEG messages; return the names of those that are unreadable."""
+def _write_bag(frames: FrameSource, bag: Path) -> tuple[list[str], str]:
+    """Write a bag of JPEG messages; return the names of unreadable frames, and the damage."""
     from panoptic_perception.bags import messages
+    from panoptic_perception.bags.frames import DamagedInputError
     from panoptic_perception.bags.types import COMPRESSED_IMAGE, serialize
     from panoptic_perception.bags.writer import BagWriter
     from panoptic_perception.core.codec import ImageError
 
-    skipped = []
+    skipped, damage = [], ''
     start_ns, written = time_ns(), 0
     with BagWriter(bag) as writer:
         writer.add_topic(_CAMERA_TOPIC, COMPRESSED_IMAGE)
-        for frame in progress(frames, len(frames), 'frame', 'preparing'):
-            stamp_ns = start_ns + frame.stamp_ns
-            head = messages.header(stamp_ns, 'camera')
-            try:
-                message = messages.jpeg_message(head, frame.decode(), quality=_JPEG_QUALITY)
-            except ImageError as error:
-                skipped.append(frame.name)
-                say(f'panoptic: skipped {frame.name}: {error}')
-                continue
-            writer.write(_CAMERA_TOPIC, serialize(message, COMPRESSED_IMAGE), stamp_ns)
-            written += 1
+        try:
+            for frame in progress(frames, len(frames), 'frame', 'preparing'):
+                stamp_ns = start_ns + frame.stamp_ns
+                head = messages.header(stamp_ns, 'camera')
+                try:
+                    message = messages.jpeg_message(head, frame.decode(), quality=_JPEG_QUALITY)
+                except ImageError as error:
+                    skipped.append(frame.name)
+                    say(f'panoptic: skipped {frame.name}: {error}')
+                    continue
+                writer.write(_CAMERA_TOPIC, serialize(message, COMPRESSED_IMAGE), stamp_ns)
+                written += 1
+        except DamagedInputError as error:
+            damage = str(error)
     if not written:
         raise CommandError(f'no frame of {frames.path} could be read')
-    return skipped
+    return skipped, damage
 
 
 def _summary(source: Path, report: DriveReport) -> dict[str, Any]:
@@ -172,7 +184,6 @@ def _summary(source: Path, report: DriveReport) -> dict[str, Any]:
         'fps': round(report.results_per_s, 2),
         **{key: status[key] for key in ('model', 'engine', 'provider', 'precision')},
         'threads': int(status['threads']),
-        'damage': report.damage,
     }
 
 

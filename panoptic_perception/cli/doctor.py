@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from panoptic_perception.core.errors import StatedError
+
 HELP = 'check this machine and name the cure of what is missing'
 DESCRIPTION = """\
 Check Python, the libraries, the model, ROS 2 and its settings. A red line is something that must
@@ -21,6 +23,8 @@ if a line is red. Missing ROS 2 is yellow: `panoptic run` and `panoptic bag` do 
 
 _COLOURS = {'ok': '32', 'note': '33', 'FAIL': '31'}
 _ROS_CURE = 'source /opt/ros/DISTRO/setup.bash, or run `make setup` and use .venv/bin/panoptic'
+# Their compiled libraries, cv_bridge among them, do not load with NumPy 2.
+_NUMPY_1_DISTROS = ('humble', 'iron', 'jazzy', 'kilted')
 _MESSAGES = ('sensor_msgs', 'vision_msgs', 'diagnostic_msgs', 'rosgraph_msgs', 'std_srvs')
 
 
@@ -49,13 +53,16 @@ def main(args: argparse.Namespace) -> int:
 def examine(model: Path | None) -> Iterator[Finding]:
     """Yield the findings about this machine, one check after the other."""
     yield _python()
-    yield _library('numpy', '1.26', 'pip install numpy')
-    yield _library('cv2', '4.6', "pip install 'opencv-python-headless<5'")
-    yield _library('onnx', '1.16', 'pip install onnx')
-    yield _library('rosbags', '0.11', 'pip install rosbags')
-    yield _onnxruntime()
-    yield _model(model)
-    yield from _ros()
+    yield _library('numpy', '1.26', _pip())
+    yield _library('rosbags', '0.11', _pip('rosbags'))
+    yield _library('tqdm', '4.0', _pip('tqdm'))
+    # Without NumPy all of these fail, and each would name the wrong cure.
+    if 'numpy' in sys.modules:
+        yield _library('cv2', '4.5', _pip("'opencv-python-headless<5'"))
+        yield _library('onnx', '1.16', _pip('onnx'))
+        yield _onnxruntime()
+        yield _model(model)
+        yield from _ros()
     yield from _middleware()
 
 
@@ -80,6 +87,12 @@ def _library(name: str, least: str, cure: str) -> Finding:
     return Finding('ok', name, found)
 
 
+def _pip(*packages: str) -> str:
+    """Return the command that installs packages and keeps the NumPy that a sourced ROS needs."""
+    old = os.environ.get('ROS_DISTRO') in _NUMPY_1_DISTROS
+    return ' '.join(('pip install', *packages, "'numpy>=1.26,<2'" if old else "'numpy>=1.26'"))
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split('.')[:2] if part.isdigit())
 
@@ -88,22 +101,22 @@ def _onnxruntime() -> Finding:
     try:
         import onnxruntime
     except ImportError as error:
-        return Finding(
-            'FAIL', 'onnxruntime', f'cannot be imported ({error}): pip install onnxruntime'
-        )
+        cure = _pip('onnxruntime')
+        return Finding('FAIL', 'onnxruntime', f'cannot be imported ({error}): {cure}')
     providers = ', '.join(onnxruntime.get_available_providers())
     return Finding('ok', 'onnxruntime', f'{onnxruntime.__version__}, providers: {providers}')
 
 
 def _model(path: Path | None) -> Finding:
-    from panoptic_perception.engines import EngineError, load_engine
-    from panoptic_perception.engines.model_file import ModelFileError, default_model_path
-
     try:
+        from panoptic_perception.engines import default_model_path, load_engine
+
         engine = load_engine(path or default_model_path())
         engine.warm_up()
         steady_ms = min(engine.warm_up() for _ in range(3))
-    except (ModelFileError, EngineError) as error:
+    except ImportError as error:
+        return Finding('FAIL', 'model', f'cannot be tried ({error}): mend the red lines above')
+    except StatedError as error:
         return Finding('FAIL', 'model', str(error))
     width, height = engine.model.input_wh
     return Finding(

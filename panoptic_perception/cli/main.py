@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from panoptic_perception import __version__
 from panoptic_perception.cli import bag, demo, doctor, info, play, run
-from panoptic_perception.cli.common import CommandError
+from panoptic_perception.core.errors import StatedError
 
 _COMMANDS = {'run': run, 'bag': bag, 'play': play, 'demo': demo, 'info': info, 'doctor': doctor}
 _INTERRUPTED = 130
@@ -32,9 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone, as with `| head`; nothing may be flushed to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:
-        if not isinstance(error, (CommandError, OSError, *_stated_errors())):
-            raise
+    except ImportError as error:
+        _fail(
+            f'{error.name or "a library"} cannot be imported ({error}):'
+            ' run `panoptic doctor`, which names the cure'
+        )
+    except (StatedError, OSError) as error:
         _fail(_sentence(error))
 
 
@@ -62,16 +65,6 @@ def _parser() -> argparse.ArgumentParser:
         module.add_arguments(sub)
         sub.set_defaults(command=module.main)
     return parser
-
-
-def _stated_errors() -> tuple[type[Exception], ...]:
-    """Return the errors that carry a sentence for the user; imported late to start fast."""
-    from panoptic_perception.bags.frames import InputError
-    from panoptic_perception.bags.reader import BagError
-    from panoptic_perception.engines import EngineError
-    from panoptic_perception.engines.model_file import ModelFileError
-
-    return InputError, BagError, EngineError, ModelFileError
 
 
 def _sentence(error: Exception) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
 from pathlib import Path
 
 from panoptic_perception.cli.common import CommandError
@@ -27,18 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the command until the bag ends."""
-    require('panoptic_perception.ros.player')
+    require_ros()
     from panoptic_perception.ros.player import play
 
-    report = play(args.bag, rate=args.rate, loop=args.loop, progress=sys.stderr.isatty())
+    report = play(args.bag, rate=args.rate, loop=args.loop)
     print(report)
     return 0
 
 
-def require(module: str) -> None:
-    """Import a module of `panoptic_perception.ros`; without ROS, raise the cure."""
+def require_ros() -> None:
+    """Make sure that rclpy can be imported; without it, raise the cure."""
     try:
-        importlib.import_module(module)
+        importlib.import_module('rclpy')
     except ImportError as error:
         raise CommandError(
             f'this command needs ROS 2 ({error}): source /opt/ros/DISTRO/setup.bash first, or run'

@@ -8,6 +8,7 @@ import json
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from panoptic_perception.cli.common import (
     CommandError,
     add_model_options,
+    check_out_is_no_input,
     load_perceiver,
     make_folder,
     progress,
@@ -36,14 +38,13 @@ input folder without suffix) these files are written to --out:
   NAME.drivable.png  drivable area, 0 or 255, source size        (--save masks)
   NAME.lane.png      lane lines, 0 or 255, source size           (--save masks)
   NAME.overlay.jpg   everything drawn on the image               (--save overlay)
-  STEM.overlay.mp4   the drawn frames of a video or a bag        (--save video)
+  STEM.overlay.mp4   the drawn frames of each video or bag       (--save video)
   summary.json       counts, failures by name, median times
+Files of these names from an earlier run are replaced, nothing else in --out is touched.
 The frames of a video or a bag STEM are named STEM_000001 and so on.
 The exit code is 1 if an image could not be read; all others are still written."""
 
 _KINDS = ('json', 'masks', 'overlay', 'video')
-# Containers often state a few frames more than they hold.
-_FRAMES_OFTEN_OVERSTATED = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
     from panoptic_perception.bags.frames import open_frames
 
     sources = [open_frames(path, topic=args.image_topic) for path in args.inputs]
-    _check_inputs(sources, args.save)
+    _check_inputs(sources, args.out, args.save)
     make_folder(args.out)
     run = _Run(load_perceiver(args), args.out, args.save)
     summary_path = args.out / 'summary.json'
@@ -96,12 +97,15 @@ def _kinds(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def _check_inputs(sources: Sequence[FrameSource], kinds: Sequence[str]) -> None:
-    """Refuse, before anything is written, what would overwrite results or make no video."""
+def _check_inputs(sources: Sequence[FrameSource], out: Path, kinds: Sequence[str]) -> None:
+    """Refuse, before anything is written, what would mix up results or make no video."""
+    if 'video' in kinds and all(source.kind == 'images' for source in sources):
+        paths = ', '.join(str(source.path) for source in sources)
+        raise CommandError(f'--save video needs a video or a bag, not {paths}')
     owners: dict[str, Path] = {}
     for source in sources:
-        if 'video' in kinds and source.kind == 'images':
-            raise CommandError(f'--save video needs a video or a bag, not {source.path}')
+        if source.kind == 'images' and {'masks', 'overlay'} & set(kinds):
+            check_out_is_no_input(out, source.path)
         for name in source.names:
             if name in owners:
                 raise CommandError(
@@ -125,20 +129,19 @@ class _Run:
 
     def perceive_source(self, source: FrameSource) -> None:
         """Perceive every frame of an input."""
-        from panoptic_perception.bags.reader import DamagedBagError
+        from panoptic_perception.bags.frames import DamagedInputError
         from panoptic_perception.cli.video import VideoFile
 
-        before = self.frames
-        path = self._out / f'{source.path.stem}.overlay.mp4'
-        with VideoFile(path, source.frames_per_second) as video:
+        with ExitStack() as stack:
+            video = None
+            if 'video' in self._kinds and source.kind != 'images':
+                path = self._out / f'{source.path.stem}.overlay.mp4'
+                video = stack.enter_context(VideoFile(path, source.frames_per_second))
             try:
                 for frame in progress(source, len(source), 'frame', source.path.name):
                     self._perceive(frame, video)
-            except DamagedBagError as error:
+            except DamagedInputError as error:
                 self._fail(source.path.name, str(error))
-        missing = len(source) - (self.frames - before)
-        if source.kind == 'video' and missing > _FRAMES_OFTEN_OVERSTATED:
-            self._fail(source.path.name, f'the last {missing} frames could not be decoded')
 
     def summary(self, seconds: float) -> dict[str, object]:
         """Return the accounts for summary.json."""
@@ -157,7 +160,7 @@ class _Run:
             'engine': asdict(self._perceiver.engine.info),
         }
 
-    def _perceive(self, frame: Frame, video: VideoFile) -> None:
+    def _perceive(self, frame: Frame, video: VideoFile | None) -> None:
         from panoptic_perception.cli.result_files import write_result
         from panoptic_perception.core.codec import ImageError
         from panoptic_perception.core.overlay import draw_overlay
@@ -173,10 +176,11 @@ class _Run:
             self._fail(frame.name, str(error))
             return
         perceived = perf_counter()
-        overlay = draw_overlay(image, result) if {'overlay', 'video'} & set(self._kinds) else None
+        drawing = video is not None or 'overlay' in self._kinds
+        overlay = draw_overlay(image, result) if drawing else None
         drawn = perf_counter()
         write_result(self._out, frame.name, result, overlay, self._kinds)
-        if 'video' in self._kinds and overlay is not None:
+        if video is not None and overlay is not None:
             video.write(overlay)
         self._stages_ms['read'].append((decoded - start) * 1e3)
         self._stages_ms['preprocess'].append(result.times.pre_ms)

@@ -130,7 +130,8 @@ def decode_compressed(data: BytesLike, *, limits: ImageLimits = DEFAULT_LIMITS) 
         A BGR array of shape `(height, width, 3)`, uint8, turned as its EXIF orientation says.
 
     Raises:
-        ImageError: The file is too large, of another format, damaged or cut short.
+        ImageError: The file is too large, of another format or cut short, or OpenCV refuses it.
+            Damage inside the scan of a whole JPEG still decodes: OpenCV passes no warning on.
 
     """
     buffer = _buffer(data)

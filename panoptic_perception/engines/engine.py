@@ -9,11 +9,12 @@ from typing import Protocol
 
 import numpy as np
 
+from panoptic_perception.core.errors import StatedError
 from panoptic_perception.core.results import EngineInfo
 from panoptic_perception.engines.model_file import ModelInfo
 
 
-class EngineError(RuntimeError):
+class EngineError(StatedError, RuntimeError):
     """An engine that cannot be had here, or that failed to run."""
 
 

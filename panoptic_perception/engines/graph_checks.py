@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import onnx
 from google.protobuf.message import Message
 
+from panoptic_perception.core.errors import StatedError
+
 MIN_OPSET = 18
 
 # Type and shape of each tensor; a letter stands for any length, H and W for the input's size.
@@ -25,7 +27,7 @@ Shape = tuple[int | str, ...]
 Signature = tuple[str, Shape]
 
 
-class ModelFileError(ValueError):
+class ModelFileError(StatedError, ValueError):
     """A model file that breaks the contract."""
 
 

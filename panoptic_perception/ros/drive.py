@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import struct
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,7 +26,7 @@ from panoptic_perception.bags.process import (
     LABEL_INFO_TOPIC,
     LANE_TOPIC,
 )
-from panoptic_perception.bags.reader import BagMessage, DamagedBagError
+from panoptic_perception.bags.reader import BagError, BagMessage, DamagedBagError
 from panoptic_perception.bags.types import COMPRESSED_IMAGE
 from panoptic_perception.bags.writer import BagWriter
 from panoptic_perception.ros.node_process import (
@@ -87,7 +86,8 @@ def drive(
         log: File for what the node prints.
 
     Raises:
-        NodeProcessError: The node did not start or did not end with exit code 0.
+        NodeProcessError: The node did not start, died, or did not end with exit code 0.
+        BagError: The bag cannot be read, or two of its frames carry the same stamp.
     """
     isolate()
     compressed = msgtype == COMPRESSED_IMAGE
@@ -101,24 +101,29 @@ def drive(
         )
         if not _comes_true(lambda: listener.is_active, _START_S, node, listener):
             raise NodeProcessError(
-                f'the node was not active within {_START_S:.0f} s: {node.last_line()}'
+                f'the node was not active within {_START_S:.0f} s: {node.last_line}'
             )
+
+        def on_publish(message: BagMessage) -> None:
+            _check(node, listener)
+            listener.note_sent(message)
+
         try:
             play(
                 bag,
                 rate=rate,
                 topic_map={topic: published_topic},
                 clock=False,
-                progress=sys.stderr.isatty(),
                 wait_for_subscribers_s=_START_S,
-                on_publish=listener.note_sent,
+                on_publish=on_publish,
             )
         except DamagedBagError as error:
             report.damage = str(error)
         _comes_true(lambda: listener.is_drained, _DRAIN_S, node, listener)
         # Taken before the stop: a node that ends has no engine any more to report on.
         report.status = listener.status
-        node.stop()
+        if node.stop() != 0:
+            node.check_running()
     report.sent = len(listener.sent_s)
     report.latency_ms = listener.latency_ms
     report.results_per_s = listener.results_per_s
@@ -154,18 +159,28 @@ class _Listener:
         return (len(self._answered_s) - 1) / (self._answered_s[-1] - self._answered_s[0])
 
     def note_sent(self, message: BagMessage) -> None:
-        """Take the time at which a camera image is published."""
+        """Take the time at which a camera image is published; its stamp must be its own."""
         now_s = monotonic()
         self.sent_s.append(now_s)
-        self._sent_at[_stamp_ns(message.data)] = now_s
+        stamp_ns = _stamp_ns(message.data)
+        if stamp_ns is None:
+            return
+        if stamp_ns in self._sent_at:
+            raise BagError(
+                f'frame {len(self.sent_s)} on {message.topic} carries the same header stamp as a'
+                f' frame before it ({stamp_ns} ns), so the answers of the node could not be told'
+                ' apart: use `panoptic bag`, which needs no stamps'
+            )
+        self._sent_at[stamp_ns] = now_s
 
     def note_message(self, topic: str, data: bytes) -> None:
         """Take the time of detections and the accounts of diagnostics."""
         if topic == DETECTIONS_TOPIC:
             now_s = monotonic()
-            stamp_ns = _stamp_ns(data)
             self._answered_s.append(now_s)
-            self.latency_ms[stamp_ns] = (now_s - self._sent_at[stamp_ns]) * 1e3
+            stamp_ns = _stamp_ns(data)
+            if stamp_ns in self._sent_at:
+                self.latency_ms[stamp_ns] = (now_s - self._sent_at[stamp_ns]) * 1e3
         elif topic == _DIAGNOSTICS_TOPIC:
             for status in deserialize_message(data, DiagnosticArray).status:
                 if status.name == _STATUS_NAME:
@@ -213,21 +228,26 @@ def _comes_true(
     """Wait for a condition until the time is over; raise if the node or the recorder fails."""
     deadline = monotonic() + timeout_s
     while monotonic() < deadline:
-        if listener.trouble is not None:
-            raise listener.trouble
-        if listener.message.startswith('cannot configure'):
-            raise NodeProcessError(f'the node {listener.message}')
-        node.check_alive()
+        _check(node, listener)
         if condition():
             return True
         sleep(0.02)
     return False
 
 
-def _stamp_ns(message: bytes) -> int:
-    """Return the header time of a serialised message that starts with a header, 0 if it is cut."""
+def _check(node: NodeProcess, listener: _Listener) -> None:
+    """Raise if the node or the recorder has failed."""
+    if listener.trouble is not None:
+        raise listener.trouble
+    if listener.message.startswith('cannot '):
+        raise NodeProcessError(f'the node {listener.message}')
+    node.check_running()
+
+
+def _stamp_ns(message: bytes) -> int | None:
+    """Return the header time of a serialised message that begins with it, None if it is cut."""
     if len(message) < 12:
-        return 0
+        return None
     order = '<' if message[1] else '>'
     sec, nanosec = struct.unpack_from(f'{order}iI', message, 4)
     return sec * 1_000_000_000 + nanosec

@@ -10,14 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import disk_usage
 
 # The profile takes 64 MiB for each of three participants: node, player and recorder.
 _SHARED_MEMORY_BYTES = 256 * 2**20
-_STOP_S = 10.0
+_END_S = 30.0
 
 
 class NodeProcessError(RuntimeError):
@@ -25,35 +25,57 @@ class NodeProcessError(RuntimeError):
 
 
 class NodeProcess:
-    """A running node; see `node_process`."""
+    """The node as its own process, started at once; its log is collected in a file."""
 
-    def __init__(self, process: subprocess.Popen, log: Path) -> None:
-        self._process = process
+    def __init__(self, log: Path, arguments: Sequence[str]) -> None:
         self._log = log
+        with log.open('wb') as file:
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', 'panoptic_perception.ros.node', '--ros-args', *arguments],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
 
-    def check_alive(self) -> None:
+    @property
+    def log(self) -> str:
+        """What the node has printed."""
+        return self._log.read_text(errors='replace')
+
+    @property
+    def last_line(self) -> str:
+        """The last line that the node printed."""
+        lines = self.log.strip().splitlines()
+        return lines[-1] if lines else 'it printed nothing'
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def check_running(self) -> None:
         """Raise `NodeProcessError` with the last words of a node that has ended."""
-        if self._process.poll() is not None:
+        if not self.running:
             raise NodeProcessError(
-                f'the node ended with exit code {self._process.returncode}: {self.last_line()}'
+                f'the node ended with exit code {self._process.returncode}: {self.last_line}'
             )
 
-    def stop(self) -> None:
-        """End the node as Ctrl-C does; raise `NodeProcessError` if its exit code is not 0."""
-        self._process.send_signal(signal.SIGINT)
+    def wait(self) -> int:
+        """Wait for the end and return the exit code; raise `NodeProcessError` if it lives on."""
         try:
-            code = self._process.wait(_STOP_S)
+            return self._process.wait(_END_S)
         except subprocess.TimeoutExpired as error:
-            raise NodeProcessError(
-                f'the node did not end within {_STOP_S:.0f} s of Ctrl-C'
-            ) from error
-        if code != 0:
-            raise NodeProcessError(f'the node ended with exit code {code}: {self.last_line()}')
+            raise NodeProcessError(f'the node did not end within {_END_S:.0f} s') from error
 
-    def last_line(self) -> str:
-        """Return the last line that the node printed."""
-        lines = self._log.read_text(errors='replace').strip().splitlines()
-        return lines[-1] if lines else 'it printed nothing'
+    def stop(self, signal_number: int = signal.SIGINT) -> int:
+        """Ask the node to end, as Ctrl-C does, and return the exit code."""
+        self._process.send_signal(signal_number)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End the node by force if it still runs."""
+        self._process.kill()
+        self._process.wait()
 
 
 @contextmanager
@@ -79,20 +101,14 @@ def node_process(
     }
     if model is not None:
         parameters['model'] = str(model.resolve())
-    command = [sys.executable, '-m', 'panoptic_perception.ros.node', '--ros-args']
-    command += ['-r', f'image:={image_topic}']
+    arguments = ['-r', f'image:={image_topic}']
     for name, value in parameters.items():
-        command += ['-p', f'{name}:={json.dumps(value)}']
-    with log.open('wb') as file:
-        process = subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        arguments += ['-p', f'{name}:={json.dumps(value)}']
+    node = NodeProcess(log, arguments)
     try:
-        yield NodeProcess(process, log)
+        yield node
     finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+        node.kill()
 
 
 def isolate() -> None:

@@ -26,6 +26,7 @@ from panoptic_perception.ros.qos import LATCHED
 _QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 _CLOCK_PERIOD_S = 0.01
 _CLOCK_TOPIC = '/clock'
+_BAR_FORMAT = '{percentage:3.0f} %|{bar}| {n:.0f} of {total} s, {remaining} left'
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def play(
         loop: Start again at the end, until interrupted.
         topic_map: Play only these topics of the bag, under the names given; None plays all.
         clock: Publish /clock, which then follows the receive times of the bag.
-        progress: Show a progress bar if it takes longer than 3 s.
+        progress: Show a bar on a terminal if it takes longer than 3 s.
         wait_for_subscribers_s: How long to wait at most until each topic has a subscriber.
         on_publish: Called just before each message is published.
 
@@ -78,7 +79,10 @@ def play(
         player.wait_for_subscribers(wait_for_subscribers_s)
         duration_s = (reader.end_ns - reader.start_ns) / 1e9
         with tqdm(
-            total=round(duration_s, 1), unit='s', delay=3, disable=not progress
+            total=round(duration_s, 1),
+            delay=3,
+            bar_format=_BAR_FORMAT,
+            disable=None if progress else True,
         ) as progress_bar:
             player.play_once(progress_bar)
             while loop:
@@ -117,8 +121,11 @@ class _Player:
             else:
                 qos = LATCHED if info.latched else _QOS
                 self._publishers[topic] = node.create_publisher(message_type, name, qos)
-        if not self._publishers:
-            raise BagError(f'{reader.path} has nothing to play: it holds {list(reader.topics)}')
+        if not any(reader.topics[topic].count for topic in self._publishers):
+            held = [f'{t.count} messages on {t.name}' for t in reader.topics.values()]
+            raise BagError(
+                f'{reader.path} has nothing to play: it holds {", ".join(held) or "no topic"}'
+            )
 
     def wait_for_subscribers(self, timeout_s: float) -> None:
         """Wait until each topic has a subscriber, or the time is over."""

@@ -120,6 +120,13 @@ def test_process_bag__damaged_bag_gives_its_first_frames(tmp_path, make_bag, per
     assert sum(topic == DETECTIONS_TOPIC for topic, _, _ in read(tmp_path / 'out.mcap')) == 2
 
 
+def test_process_bag__no_message_is_an_error_and_nothing_is_written(tmp_path, make_bag, perceiver):
+    bag = make_bag([])
+    with pytest.raises(BagError, match='has no message on /camera/image'):
+        process_bag(bag, tmp_path / 'out.mcap', perceiver)
+    assert list(tmp_path.iterdir()) == [bag]
+
+
 @pytest.mark.parametrize('topic', [None, '/none'])
 def test_process_bag__nothing_is_left_when_the_topic_is_unclear(
     tmp_path, make_bag, perceiver, scene, topic

@@ -91,6 +91,24 @@ def video(tmp_path: Path, scene: np.ndarray) -> Path:
 
 
 @pytest.fixture
+def damaged_video(tmp_path: Path) -> Path:
+    """Return a video that states twelve frames and holds seven that can be decoded."""
+    path = tmp_path / 'damaged.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), 10.0, (640, 360))
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        noise = rng.integers(0, 256, (36, 64, 3), np.uint8)
+        writer.write(cv2.resize(noise, (640, 360)))
+    writer.release()
+    data = bytearray(path.read_bytes())
+    start, end = data.index(b'mdat'), data.index(b'moov') - 4
+    middle = (start + end) // 2
+    data[middle:end] = bytes(end - middle)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture
 def make_bag(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a bag of JPEG camera images and returns its path."""
 

@@ -191,3 +191,29 @@ def test_demo__never_overwrites_its_input(panoptic, tmp_path, video, tiny_model)
     assert done.returncode == 2
     assert 'would be overwritten' in done.stderr
     assert (tmp_path / 'overlay.mp4').exists()
+
+
+def test_demo__damaged_video_is_driven_as_far_as_it_goes(
+    panoptic, tmp_path, damaged_video, tiny_model
+):
+    out = tmp_path / 'out'
+    done = panoptic('demo', damaged_video, '--out', out, '--model', tiny_model, timeout=120)
+    assert done.returncode == 1
+    sentence = f'the last 5 frames of {damaged_video} could not be decoded'
+    assert done.stderr == f'panoptic: {sentence}\n'
+    summary = json.loads((out / 'summary.json').read_text())
+    assert summary['damage'] == sentence
+    check_accounts(summary, sent=7)
+
+
+def test_demo__cut_bag_is_driven_as_far_as_it_goes(panoptic, tmp_path, make_bag, tiny_model):
+    rng = np.random.default_rng(0)
+    bag = make_bag([rng.integers(0, 256, (720, 1280, 3), np.uint8) for _ in range(4)])
+    bag.write_bytes(bag.read_bytes()[: bag.stat().st_size * 6 // 10])
+    out = tmp_path / 'out'
+    done = panoptic('demo', bag, '--out', out, '--model', tiny_model, timeout=120)
+    assert done.returncode == 1
+    summary = json.loads((out / 'summary.json').read_text())
+    assert 'cut off' in summary['damage']
+    assert summary['damage'] in done.stderr
+    check_accounts(summary, sent=2)

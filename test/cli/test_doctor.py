@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
+from itertools import product
+
 import pytest
 
 
@@ -58,23 +61,75 @@ def test_doctor__settings(panoptic, tiny_model, environment, subject, level, tex
     assert done.returncode == (1 if level == 'FAIL' else 0)
 
 
-def test_doctor__missing_ros_is_yellow_and_names_the_cure(panoptic, tmp_path, tiny_model):
-    broken = tmp_path / 'rclpy'
-    broken.mkdir()
-    (broken / '__init__.py').write_text('raise ImportError("no ROS here")\n')
-    done = panoptic('doctor', '--model', tiny_model, PYTHONPATH=str(tmp_path))
+@pytest.fixture
+def without(tmp_path):
+    """Return a function that gives the environment in which a module cannot be imported."""
+
+    def hide(module):
+        (tmp_path / 'hidden').mkdir()
+        (tmp_path / 'hidden' / f'{module}.py').write_text('raise ImportError("not here")\n')
+        return {'PYTHONPATH': str(tmp_path / 'hidden')}
+
+    return hide
+
+
+@pytest.mark.parametrize('module', ['numpy', 'cv2', 'onnx', 'onnxruntime', 'rosbags', 'tqdm'])
+def test_doctor__missing_library_is_red_and_names_the_cure(panoptic, tiny_model, without, module):
+    done = panoptic('doctor', '--model', tiny_model, **without(module))
+    assert done.returncode == 1, done.stderr
+    assert 'Traceback' not in done.stderr
+    level, text = lines(done)[module]
+    assert level == 'FAIL'
+    assert 'cannot be imported (not here): pip install ' in text
+    assert 'DDS profile' in lines(done), 'all other checks are made too'
+
+
+@pytest.mark.parametrize(
+    ('distro', 'cure'),
+    [
+        ('humble', "pip install onnx 'numpy>=1.26,<2'"),
+        ('lyrical', "pip install onnx 'numpy>=1.26'"),
+    ],
+)
+def test_doctor__cure_keeps_the_numpy_of_a_sourced_ros(
+    panoptic, tiny_model, without, distro, cure
+):
+    done = panoptic('doctor', '--model', tiny_model, ROS_DISTRO=distro, **without('onnx'))
+    assert lines(done)['onnx'][1].endswith(cure)
+
+
+@pytest.mark.parametrize(
+    ('command', 'module'),
+    [
+        *product(('run', 'bag'), ('numpy', 'cv2', 'onnx', 'onnxruntime', 'rosbags')),
+        *product(('demo', 'play'), ('numpy', 'cv2', 'rosbags', 'tqdm')),
+        *product(('info',), ('numpy', 'onnx')),
+    ],
+)
+def test_commands__missing_library_is_one_sentence(
+    panoptic, tmp_path, make_bag, scene, tiny_model, without, command, module
+):
+    words = [command, tiny_model if command == 'info' else make_bag([scene])]
+    if command in ('run', 'bag', 'demo'):
+        words += ['--out', tmp_path / 'out.mcap', '--model', tiny_model]
+    done = panoptic(*words, **without(module))
+    assert done.returncode == 2
+    assert re.fullmatch(r'panoptic: error: [^\n]+\n', done.stderr), done.stderr
+    assert 'not here' in done.stderr
+    assert re.search('run `panoptic doctor`|pip install onnxruntime', done.stderr)
+
+
+def test_doctor__missing_ros_is_yellow_and_names_the_cure(panoptic, tiny_model, without):
+    done = panoptic('doctor', '--model', tiny_model, **without('rclpy'))
     assert done.returncode == 0
     level, text = lines(done)['ROS 2']
     assert level == 'note'
     assert 'source /opt/ros/DISTRO/setup.bash' in text
 
 
-def test_play_and_demo__missing_ros_is_one_sentence(panoptic, tmp_path):
-    broken = tmp_path / 'rclpy'
-    broken.mkdir()
-    (broken / '__init__.py').write_text('raise ImportError("no ROS here")\n')
-    for words in (('play', 'x.mcap'), ('demo', 'x.mp4', '--out', tmp_path / 'out')):
-        done = panoptic(*words, PYTHONPATH=str(tmp_path))
-        assert done.returncode == 2
-        assert done.stderr.startswith('panoptic: error: this command needs ROS 2')
-        assert len(done.stderr.splitlines()) == 1
+@pytest.mark.parametrize('words', [('play', 'x.mcap'), ('demo', 'x.mp4', '--out', 'out')])
+def test_play_and_demo__missing_ros_is_one_sentence(panoptic, without, words):
+    done = panoptic(*words, **without('rclpy'))
+    assert done.returncode == 2
+    assert done.stderr.startswith('panoptic: error: this command needs ROS 2 (not here): source')
+    assert len(done.stderr.splitlines()) == 1

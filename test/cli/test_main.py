@@ -54,6 +54,13 @@ def test_start__loads_no_heavy_library():
         ('run {images} --out /proc/out', '/proc/out'),
         ('run {images} --out {out} --save json,jsn', "unknown word 'jsn'; known: json, masks"),
         ('run {images} --out {out} --save video', 'needs a video or a bag, not {images}'),
+        ('run {images} --out {images}', '{images} lies in the input folder {images}'),
+        ('run {images} --out {images}/sub/out', 'lies in the input folder {images}'),
+        ('demo {images} --out {images}/out', 'lies in the input folder {images}'),
+        ('run {tmp}/silent.mcap --out {out}', 'has no message on /camera/image/compressed'),
+        ('bag {tmp}/silent.mcap --out {out}.mcap', 'no message on /camera/image/compressed'),
+        ('demo {tmp}/silent.mcap --out {out}', 'has no message on /camera/image/compressed'),
+        ('play {tmp}/silent.mcap', 'nothing to play: it holds 0 messages on /camera/image/comp'),
         ('run {images} {images}/a.png --out {out}', "two images named 'a' .* overwrite"),
         ('run {images} --out {out} --model {tmp}/none.onnx', '{tmp}/none.onnx does not exist'),
         ('run {images} --out {out} --model {tmp}/notes.txt', '{tmp}/notes.txt'),
@@ -67,6 +74,10 @@ def test_start__loads_no_heavy_library():
         ('bag {tmp}/bad.mcap --out {out}', '--out must end in .mcap'),
         ('bag {tmp}/bad.mcap --out {tmp}/bad.mcap', 'is the input itself'),
         ('bag {tmp}/bad.mcap --out {out}.mcap --inference-ms 5', 'only with --realtime-sim'),
+        ('bag x --out y.mcap --realtime-sim --inference-ms nan', '0 and 60000, got nan'),
+        ('bag x --out y.mcap --realtime-sim --inference-ms inf', '0 and 60000, got inf'),
+        ('bag x --out y.mcap --realtime-sim --inference-ms -1', '0 and 60000, got -1'),
+        ('bag x --out y.mcap --realtime-sim --inference-ms fast', "milliseconds value: 'fast'"),
         ('play {tmp}/none.mcap', '{tmp}/none.mcap does not exist'),
         ('play {tmp}/bad.mcap --rate 0', 'must lie between 0.01 and 100, got 0'),
         ('demo {tmp}/none.mp4 --out {out}', '{tmp}/none.mp4 does not exist'),
@@ -76,12 +87,13 @@ def test_start__loads_no_heavy_library():
     ],
 )
 def test_errors__one_sentence_and_nothing_written(
-    panoptic, tmp_path, folder, tiny_model, arguments, sentence
+    panoptic, tmp_path, folder, make_bag, tiny_model, arguments, sentence
 ):
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'notes.txt').write_text('hello\n')
     (tmp_path / 'bad.mp4').write_bytes(b'hello' * 100)
     (tmp_path / 'bad.mcap').write_bytes(b'hello' * 100)
+    make_bag([], name='silent.mcap')
     before = sorted(tmp_path.rglob('*'))
     places = {'tmp': tmp_path, 'images': folder, 'out': tmp_path / 'out'}
     words = arguments.format(**places).split()

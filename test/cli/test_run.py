@@ -165,3 +165,35 @@ def test_run__damaged_bag_gives_its_first_frames(panoptic, tmp_path, make_bag, t
     assert set(files(tmp_path / 'out')) >= {'drive_000001.json'}
     summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
     assert summary['results'] == summary['frames'] < 4
+
+
+def test_run__images_and_a_video_together(panoptic, tmp_path, folder, video, tiny_model):
+    out = tmp_path / 'out'
+    words = ('run', folder, video, '--out', out, '--model', tiny_model)
+    done = panoptic(*words, '--save', 'json,overlay,video')
+    assert (done.returncode, done.stderr) == (0, '')
+    names = ['a', 'b', 'sub/a', *(f'clip_{n:06d}' for n in range(1, 6))]
+    assert set(files(out)) == {
+        *(name + end for name in names for end in ('.json', '.overlay.jpg')),
+        'clip.overlay.mp4',
+    }
+
+
+def test_run__damaged_video_gives_its_first_frames(panoptic, tmp_path, damaged_video, tiny_model):
+    out = tmp_path / 'out'
+    words = ('run', damaged_video, '--out', out, '--model', tiny_model)
+    done = panoptic(*words, '--save', 'json,video')
+    assert done.returncode == 1
+    assert f'the last 5 frames of {damaged_video} could not be decoded' in done.stderr
+    summary = json.loads((out / 'summary.json').read_text())
+    assert (summary['frames'], summary['results'], summary['failed']) == (7, 7, 1)
+    drawn = cv2.VideoCapture(str(out / 'damaged.overlay.mp4'))
+    assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 7
+
+
+def test_run__json_may_lie_beside_its_images(panoptic, folder, tiny_model):
+    words = ('run', folder, '--out', folder, '--model', tiny_model, '--save', 'json')
+    for _ in range(2):
+        done = panoptic(*words)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith('3 of 3 frames in ')

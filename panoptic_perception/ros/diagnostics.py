@@ -34,7 +34,7 @@ def runtime_status(
     Args:
         name: Name of the status.
         state: Lifecycle state of the node, with 'disabled' told apart.
-        trouble: Why the node could not be configured, '' if it could.
+        trouble: Why the last change of state failed, '' if it did not.
         counters: The accounts now.
         previous: The accounts at the last report.
         timings: Times of the last results.

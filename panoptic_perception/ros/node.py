@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's process: SIGINT and SIGTERM end it with exit code 0 at any moment."""
+"""The node's process: SIGINT and SIGTERM end it with exit code 0, a dead node with 1."""
 
 from __future__ import annotations
 
@@ -38,12 +38,26 @@ def main(args: list[str] | None = None) -> int:
         print(f'panoptic_perception: error: {error}', file=sys.stderr)
         return 2
     stop: Future = Future()
-    threading.Thread(target=_spin, args=(node, stop), name='executor', daemon=True).start()
+    threading.Thread(
+        target=_run, args=(node, stop, threading.get_ident()), name='executor', daemon=True
+    ).start()
     signal.sigwait(_STOP_SIGNALS)
+    code = 1 if stop.done() else 0
     stop.set_result(None)
-    _end(_GRACE_S)
+    _end(_GRACE_S, code)
     rclpy.try_shutdown()
-    return 0
+    return code
+
+
+def _run(node: PanopticNode, stop: Future, main_thread: int) -> None:
+    """Spin the node; should that end unasked, end the process too, which waits for a signal."""
+    try:
+        _spin(node, stop)
+    except Exception as error:
+        print(f'panoptic_perception: error: the node ended: {error}', file=sys.stderr)
+    if not stop.done():
+        stop.set_result(None)
+        signal.pthread_kill(main_thread, signal.SIGTERM)
 
 
 def _spin(node: PanopticNode, stop: Future) -> None:
@@ -59,12 +73,14 @@ def _spin(node: PanopticNode, stop: Future) -> None:
         except Exception:  # a malformed request must not end a vehicle's node
             node.get_logger().error(traceback.format_exc())
             sleep(0.1)
+    if not stop.done():
+        raise RuntimeError('ROS was shut down inside the process')
     node.close()
     executor.remove_node(node)
     node.destroy_node()
 
 
-def _end(grace_s: float) -> None:
+def _end(grace_s: float, code: int) -> None:
     """Join the other threads; end the process at once if one hangs in the engine."""
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
@@ -73,7 +89,7 @@ def _end(grace_s: float) -> None:
         # Ending the interpreter under a thread inside a library would crash it.
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(code)
 
 
 if __name__ == '__main__':

@@ -35,12 +35,16 @@ class Outputs:
         self._overlay_compressed = lifecycle(CompressedImage, '~/overlay/compressed')
         # The names of the classes are known, and wanted, before the node is active.
         self._label_info = node.create_publisher(LabelInfo, '~/label_info', LATCHED)
-        self._next_overlay_s = 0.0
+        self._announced: LabelInfo | None = None
+        self._overlay_due_s = 0.0
 
     def announce(self, model: ModelInfo, settings: Settings) -> None:
-        """Publish the names of the classes, for late subscribers too."""
+        """Publish names and threshold of the classes if they are new, for late subscribers too."""
         threshold = settings.thresholds(model.thresholds).score
-        self._label_info.publish(messages.label_info_message(model.labels, threshold))
+        message = messages.label_info_message(model.labels, threshold)
+        if message != self._announced:
+            self._label_info.publish(message)
+            self._announced = message
 
     def prepare(
         self, header: Header, image: np.ndarray, result: PanopticResult, settings: Settings
@@ -70,9 +74,9 @@ class Outputs:
         raw = self._overlay.get_subscription_count() > 0
         compressed = self._overlay_compressed.get_subscription_count() > 0
         now_s = monotonic()
-        if not (raw or compressed) or now_s < self._next_overlay_s:
+        if not (raw or compressed) or now_s < self._overlay_due_s:
             return
-        self._next_overlay_s = now_s + 1.0 / settings.overlay_rate_hz
+        self._overlay_due_s = next_due_s(self._overlay_due_s, now_s, 1 / settings.overlay_rate_hz)
         drawing = draw_overlay(image, result, caption=f'{result.times.total_ms:.0f} ms')
         if raw:
             self._overlay.publish(messages.image_message(header, drawing))
@@ -81,3 +85,13 @@ class Outputs:
             self._overlay_compressed.publish(
                 messages.jpeg_message(header, drawing, quality=quality)
             )
+
+
+def next_due_s(due_s: float, now_s: float, period_s: float) -> float:
+    """
+    Return when the next overlay is due after one that was due at `due_s` and drawn at `now_s`.
+
+    Counted from the due time, since frames that come between two due times would otherwise lower
+    the rate; from now if that was more than a period ago.
+    """
+    return (due_s if now_s < due_s + period_s else now_s) + period_s

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from time import monotonic, perf_counter
+from typing import TypeAlias
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
@@ -30,6 +31,22 @@ from panoptic_perception.runtime.watchdog import Change, InputWatchdog
 from panoptic_perception.runtime.worker import StaleFrameError, Worker
 
 _THROTTLE_S = 5.0
+_Transition: TypeAlias = Callable[['PanopticNode', LifecycleState], TransitionCallbackReturn]
+
+
+def _reported(transition: _Transition) -> _Transition:
+    """Say why a transition failed; rclpy would drop the exception and call `on_error`."""
+
+    @wraps(transition)
+    def attempt(node: PanopticNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception as error:
+            node._trouble = f'cannot {transition.__name__.removeprefix("on_")}: {error}'
+            node.get_logger().error(node._trouble)
+            return TransitionCallbackReturn.ERROR
+
+    return attempt
 
 
 class PanopticNode(LifecycleNode):
@@ -47,7 +64,9 @@ class PanopticNode(LifecycleNode):
         self._subscription: Subscription | None = None
         self._enabled = True
         self._trouble = ''
-        self._node_parameters = NodeParameters(self, is_unconfigured=lambda: self._worker is None)
+        self._node_parameters = NodeParameters(
+            self, is_unconfigured=lambda: self._worker is None, on_change=self._announce
+        )
         self._counters = Counters()
         self._reported = CounterSnapshot()
         self._timings = RollingTimings()
@@ -67,11 +86,14 @@ class PanopticNode(LifecycleNode):
 
     def autostart(self) -> None:
         """Configure and activate, if the parameter says so and the model allows it."""
-        if (
-            self._node_parameters.settings.autostart
-            and self.trigger_configure() is TransitionCallbackReturn.SUCCESS
-        ):
-            self.trigger_activate()
+        if not self._node_parameters.settings.autostart:
+            return
+        for transition in (self.trigger_configure, self.trigger_activate):
+            if transition() is not TransitionCallbackReturn.SUCCESS:
+                self.get_logger().warning(
+                    'not started: mend what the error names, then configure and activate the node'
+                )
+                return
 
     def close(self) -> None:
         """Stop the work, whatever the state, and report the accounts."""
@@ -80,24 +102,20 @@ class PanopticNode(LifecycleNode):
 
     # Lifecycle
 
+    @_reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and answer once, so that the first camera image finds a warm engine."""
         start = perf_counter()
-        try:
-            engine = self._load_engine()
-            engine.warm_up()
-        # Whatever a file makes a library raise: the node stays unconfigured, to be tried again.
-        except Exception as error:
-            self._trouble = f'cannot configure: {error}'
-            self.get_logger().error(self._trouble)
-            return TransitionCallbackReturn.FAILURE
-        self._trouble = ''
+        engine = self._load_engine()
+        perceiver = Perceiver(engine)
+        engine.warm_up()
         self._engine = engine
         self._worker = Worker(
-            partial(self._work, Perceiver(engine)), self._counters, on_problem=self._on_problem
+            partial(self._work, perceiver), self._counters, on_problem=self._on_problem
         )
         self._worker.start()
-        self._outputs.announce(engine.model, self._node_parameters.settings)
+        self._announce()
+        self._trouble = ''
         self.get_logger().info(
             f'{engine.model.path} runs on {engine.info.engine} {engine.info.provider} '
             f'{engine.info.precision} with {engine.info.threads} threads, '
@@ -105,6 +123,7 @@ class PanopticNode(LifecycleNode):
         )
         return super().on_configure(state)
 
+    @_reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera."""
         settings = self._node_parameters.settings
@@ -120,6 +139,7 @@ class PanopticNode(LifecycleNode):
         )
         return super().on_activate(state)
 
+    @_reported
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, let the frame in work end unpublished, and report the accounts."""
         self._unsubscribe()
@@ -131,11 +151,13 @@ class PanopticNode(LifecycleNode):
         self._publish_diagnostics()
         return result
 
+    @_reported
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model."""
         self._release()
         return super().on_cleanup(state)
 
+    @_reported
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop for good, from any state."""
         self.close()
@@ -155,6 +177,10 @@ class PanopticNode(LifecycleNode):
             precision=settings.precision,
             threads=settings.threads,
         )
+
+    def _announce(self) -> None:
+        if self._engine is not None:
+            self._outputs.announce(self._engine.model, self._node_parameters.settings)
 
     def _unsubscribe(self) -> None:
         if self._subscription is not None:
@@ -198,7 +224,10 @@ class PanopticNode(LifecycleNode):
 
         def publish() -> None:
             publish_results()
-            self._outputs.publish_overlay(message.header, image, result, settings)
+            try:
+                self._outputs.publish_overlay(message.header, image, result, settings)
+            except Exception as error:  # the frame has not failed: its results are out
+                self.get_logger().error(f'no overlay: {error}', throttle_duration_sec=_THROTTLE_S)
             total_ms = (perf_counter() - start) * 1e3
             self._timings.add(
                 now_s=monotonic(),

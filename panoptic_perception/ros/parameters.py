@@ -238,13 +238,20 @@ class NodeParameters:
     The settings of a node: declared from the table, checked, and changed all at once.
 
     `settings` is replaced as a whole, so a reader in another thread sees a change entirely or
-    not at all.
+    not at all; `on_change` is called after that.
     """
 
-    def __init__(self, node: LifecycleNode, *, is_unconfigured: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        *,
+        is_unconfigured: Callable[[], bool],
+        on_change: Callable[[], None],
+    ) -> None:
         # The public interface shows an override only once its name is declared.
         overrides = node._parameter_overrides
         self._is_unconfigured = is_unconfigured
+        self._on_change = on_change
         self.settings = Settings().changed(
             {name: overrides[name].value for name in FIELDS if name in overrides}
         )
@@ -269,6 +276,7 @@ class NodeParameters:
             return SetParametersResult(successful=False, reason=str(error))
         # Taken over here, not in a post-set callback: Humble has none.
         self.settings = settings
+        self._on_change()
         return SetParametersResult(successful=True)
 
     def _check_moment(self, name: str) -> None:

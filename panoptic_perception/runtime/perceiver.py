@@ -10,6 +10,7 @@ import numpy as np
 from panoptic_perception.core.letterbox import Letterbox
 from panoptic_perception.core.results import Detections, PanopticResult, StageTimes, Thresholds
 from panoptic_perception.engines.engine import Engine, NetworkOutput
+from panoptic_perception.engines.model_file import ModelFileError
 
 
 class Perceiver:
@@ -17,9 +18,17 @@ class Perceiver:
     Perceive one image at a time; for use by one thread, since it reuses its input buffer.
 
     `thresholds` may be replaced between two images; None takes those of the model file.
+
+    Raises:
+        ModelFileError: The model runs a fixed number of images other than 1.
     """
 
     def __init__(self, engine: Engine, *, thresholds: Thresholds | None = None) -> None:
+        if engine.model.batch_size not in (None, 1):
+            raise ModelFileError(
+                f'model file {engine.model.path} runs {engine.model.batch_size} images at a time; '
+                'expected 1 or any number: export it again'
+            )
         self.engine = engine
         self.thresholds = thresholds or engine.model.thresholds
         width, height = engine.model.input_wh

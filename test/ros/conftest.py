@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
-import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -31,6 +28,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from panoptic_perception.ros.node_process import NodeProcess
+
 DEADLINE_S = 40.0
 COUNTS = ('results', 'dropped_newer', 'dropped_stale', 'invalid', 'failed', 'in_flight')
 
@@ -51,42 +50,6 @@ def domain(request: pytest.FixtureRequest) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = value
-
-
-class NodeProcess:
-    """The node as its own process; its log is collected in a file."""
-
-    def __init__(self, log: Path, arguments: list[str]) -> None:
-        self._log = log
-        with log.open('w') as file:
-            self._process = subprocess.Popen(
-                [sys.executable, '-m', 'panoptic_perception.ros.node', '--ros-args', *arguments],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    @property
-    def running(self) -> bool:
-        return self._process.poll() is None
-
-    def wait(self, timeout_s: float = DEADLINE_S) -> int:
-        return self._process.wait(timeout_s)
-
-    def stop(self, signal_number: int = signal.SIGINT, timeout_s: float = DEADLINE_S) -> int:
-        """Send a signal and return the exit code."""
-        self._process.send_signal(signal_number)
-        return self.wait(timeout_s)
-
-    def kill(self) -> None:
-        if self.running:
-            self._process.kill()
-            self._process.wait()
 
 
 @pytest.fixture

@@ -53,10 +53,35 @@ def test_end__leaves_a_thread_behind_that_hangs():
         'from panoptic_perception.ros.node import _end\n'
         'threading.Thread(target=time.sleep, args=[60], daemon=True).start()\n'
         'print("last words")\n'
-        '_end(0.1)\n'
+        '_end(0.1, 3)\n'
         'raise SystemExit(9)\n'
     )
-    done = subprocess.run(
-        [sys.executable, '-c', program], capture_output=True, text=True, timeout=30, check=False
+    done = run_program(program)
+    assert (done.returncode, done.stdout, done.stderr) == (3, 'last words\n', '')
+
+
+@pytest.mark.parametrize(
+    ('autostart', 'reason'),
+    [
+        ('raise MemoryError("no room for the graph")', 'no room for the graph'),
+        ('import rclpy; rclpy.shutdown()', 'ROS was shut down inside the process'),
+    ],
+)
+def test_node_that_dies__ends_the_process_with_exit_code_1(autostart, reason):
+    program = (
+        'from panoptic_perception.ros import node, panoptic_node\n'
+        'def autostart(self):\n'
+        f'    {autostart}\n'
+        'panoptic_node.PanopticNode.autostart = autostart\n'
+        'raise SystemExit(node.main())\n'
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, 'last words\n', '')
+    done = run_program(program)
+    assert done.returncode == 1
+    assert 'panoptic_perception: error: the node ended: ' in done.stderr
+    assert reason in done.stderr
+
+
+def run_program(program):
+    return subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, timeout=60, check=False
+    )

@@ -8,6 +8,7 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
@@ -187,7 +188,9 @@ def test_network_that_fails__publishes_nothing_and_the_node_lives(start_node, pe
     peer.wait_counters(failed=2)
     assert not answers
     assert not masks
-    assert peer.status()['message'] in ('active: all frames fail', 'active: 0.0 frames/s')
+    statuses = [status for report in peer.diagnostics for status in report.status]
+    levels = {s.level for s in statuses if s.message == 'active: all frames fail'}
+    assert levels == {DiagnosticStatus.ERROR}
     assert "'boxes' holds values that are not finite" in node.log
     assert node.stop() == 0
 
@@ -332,6 +335,25 @@ def test_lifecycle__broken_model_then_fixed(start_node, peer, tiny_model, tmp_pa
     assert tuple(peer.status()[key] for key in ('engine', 'provider', 'precision')) == expected
     assert 'Traceback' not in node.log
     assert node.stop() == 0
+
+
+def test_lifecycle__failed_activation_tells_why(start_node, peer, tiny_model):
+    # The node publishes there itself, and DDS refuses a second type for a topic in one process.
+    node = start_node('-r', 'image:=/diagnostics', model=tiny_model)
+    peer.wait(lambda: 'cannot activate: ' in peer.status().get('message', ''), 'the reason')
+    assert peer.status()['message'] in node.log
+    assert 'then configure and activate the node' in node.log
+    assert peer.state() == 'unconfigured'
+    assert not peer.change_state('configure', 'activate')
+    assert node.stop() == 0
+
+
+def test_lifecycle__model_of_a_fixed_batch(start_node, peer, make_model):
+    node = start_node(model=make_model(batch=2))
+    sentence = 'runs 2 images at a time; expected 1 or any number'
+    peer.wait(lambda: sentence in peer.status().get('message', ''), 'the reason')
+    assert 'cannot configure: model file ' in node.log
+    assert peer.state() == 'unconfigured'
 
 
 def test_lifecycle__many_rounds(start_node, peer, tiny_model):

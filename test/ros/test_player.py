@@ -80,7 +80,20 @@ def test_play__keeps_the_recorded_pace(bag):
     report = play(bag, progress=False, on_publish=lambda _: times_s.append(time.monotonic()))
     # The first message may be a little late, the others wait for their time.
     assert times_s[-1] - times_s[0] >= 0.8 * 9 * FRAME_NS / 1e9
-    assert report.worst_delay_ms >= 0
+    assert 0 <= report.worst_delay_ms < 1000
+
+
+def test_play__no_bar_where_nobody_sees_it(bag, capfd):
+    # The bar comes after 3 s.
+    play(bag, rate=0.125)
+    assert capfd.readouterr().err == ''
+
+
+def test_play__no_message(tmp_path):
+    with BagWriter(tmp_path / 'silent.mcap') as writer:
+        writer.add_topic('/camera', 'sensor_msgs/msg/Image')
+    with pytest.raises(BagError, match='it holds 0 messages on /camera'):
+        play(tmp_path / 'silent.mcap')
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from panoptic_perception.core.results import Thresholds
-from panoptic_perception.engines import EngineOutputError, load_engine
+from panoptic_perception.engines import EngineOutputError, ModelFileError, load_engine
 from panoptic_perception.runtime.perceiver import Perceiver
 
 SCENE_BOXES = [[100, 200, 300, 400], [600, 300, 640, 420], [900, 500, 1000, 560]]
@@ -68,6 +68,12 @@ def test_thresholds__hold_from_the_next_image_on(perceiver, scene):
     assert not result.lane_mask()[650, 640]
     perceiver.thresholds = dataclasses.replace(defaults, score=1.0)
     assert len(perceiver(scene).detections) == 0
+
+
+def test_model_of_a_fixed_batch(make_model, scene):
+    assert len(Perceiver(load_engine(make_model(batch=1)))(scene).detections) == 3
+    with pytest.raises(ModelFileError, match=r'model\.onnx runs 4 images at a time; expected 1'):
+        Perceiver(load_engine(make_model(batch=4)))
 
 
 def test_call__boxes_in_the_bars_are_left_out(make_model, scene):

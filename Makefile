@@ -30,6 +30,8 @@ PACKAGE_STAMP := $(call stamp,package,setup.py setup.cfg pyproject.toml package.
 DEV_STAMP := $(call stamp,dev,requirements/test.txt requirements/tools.txt)
 RUN := $(RUN_STAMP) $(MSGS_STAMP) $(PACKAGE_STAMP)
 
+# Two runs of pip at once would spoil the virtual environment.
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint clean
 

@@ -30,7 +30,7 @@ setup(
         'numpy>=1.26',
         'onnx>=1.16',
         'onnxruntime>=1.18',
-        'opencv-python-headless>=4.6,<5',
+        'opencv-python-headless>=4.5,<5',
         'PyYAML',
         'rosbags>=0.11',
         'tqdm',

@@ -14,7 +14,7 @@ from launch_ros.substitutions import FindPackageShare
 PACKAGE = 'panoptic_perception'
 SWITCH = ['true', 'false']
 # Parameters that have a launch argument of their own, with their types.
-OVERRIDES = {'autostart': bool, 'image_transport': str, 'model': str}
+OVERRIDES = {'autostart': bool, 'image_transport': str, 'model': str, 'use_sim_time': bool}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -48,9 +48,10 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 'use_sim_time',
-                default_value='false',
-                choices=SWITCH,
-                description='Take the time from /clock, as needed when a bag is played.',
+                default_value='',
+                choices=['', *SWITCH],
+                description='Take the time from /clock, as needed when a bag is played. '
+                'Empty: as in params_file.',
             ),
             DeclareLaunchArgument(
                 'autostart',
@@ -68,30 +69,16 @@ def generate_launch_description() -> LaunchDescription:
                 'rviz',
                 default_value='false',
                 choices=SWITCH,
-                description='Show camera, overlay and masks in RViz (package rviz2).',
+                description='Show camera (where it is published raw), overlay and masks in RViz.',
             ),
             OpaqueFunction(function=perception_node),
-            Node(
-                package='rviz2',
-                executable='rviz2',
-                # The topics of the view are relative, so they follow the namespace.
-                namespace=LaunchConfiguration('namespace'),
-                arguments=['-d', PathJoinSubstitution([config, 'panoptic_perception.rviz'])],
-                parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
-                remappings=[('image', LaunchConfiguration('image'))],
-                condition=IfCondition(LaunchConfiguration('rviz')),
-            ),
+            OpaqueFunction(function=rviz, condition=IfCondition(LaunchConfiguration('rviz'))),
         ]
     )
 
 
 def perception_node(context: LaunchContext) -> list[LifecycleNode]:
     """Return the node; arguments that were given win over the parameter file."""
-    given = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, kind in OVERRIDES.items()
-        if LaunchConfiguration(name).perform(context)
-    }
     return [
         LifecycleNode(
             package=PACKAGE,
@@ -99,11 +86,32 @@ def perception_node(context: LaunchContext) -> list[LifecycleNode]:
             name=PACKAGE,
             namespace=LaunchConfiguration('namespace'),
             output='screen',
-            parameters=[
-                LaunchConfiguration('params_file'),
-                {'use_sim_time': LaunchConfiguration('use_sim_time'), **given},
-            ],
+            parameters=[LaunchConfiguration('params_file'), *overrides(context, *OVERRIDES)],
             remappings=[('image', LaunchConfiguration('image'))],
             ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         )
+    ]
+
+
+def rviz(context: LaunchContext) -> list[Node]:
+    """Return RViz; the topics of its view are relative, so they follow the namespace."""
+    view = PathJoinSubstitution([FindPackageShare(PACKAGE), 'config', 'panoptic_perception.rviz'])
+    return [
+        Node(
+            package='rviz2',
+            executable='rviz2',
+            namespace=LaunchConfiguration('namespace'),
+            arguments=['-d', view],
+            parameters=overrides(context, 'use_sim_time'),
+            remappings=[('image', LaunchConfiguration('image'))],
+        )
+    ]
+
+
+def overrides(context: LaunchContext, *names: str) -> list[dict[str, ParameterValue]]:
+    """Return a parameter for each of the arguments that was given."""
+    return [
+        {name: ParameterValue(LaunchConfiguration(name), value_type=OVERRIDES[name])}
+        for name in names
+        if LaunchConfiguration(name).perform(context)
     ]

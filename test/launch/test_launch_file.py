@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+from collections import ChainMap
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +20,7 @@ ARGUMENTS = {
     'model': ('', None),
     'image': ('image', None),
     'image_transport': ('', ['', 'raw', 'compressed']),
-    'use_sim_time': ('false', SWITCH),
+    'use_sim_time': ('', ['', *SWITCH]),
     'autostart': ('', ['', *SWITCH]),
     'log_level': ('info', ['debug', 'info', 'warn', 'error', 'fatal']),
     'rviz': ('false', SWITCH),
@@ -72,13 +73,16 @@ def test_description_has_the_arguments(
 @pytest.mark.parametrize(
     ('arguments', 'expected'),
     [
-        ({}, {'use_sim_time': False}),
-        ({'model': '/models/1'}, {'use_sim_time': False, 'model': '/models/1'}),
+        ({}, {}),
+        ({'model': '/models/1'}, {'model': '/models/1'}),
         (
             {'use_sim_time': 'true', 'autostart': 'false'},
             {'use_sim_time': True, 'autostart': False},
         ),
-        ({'image_transport': 'raw'}, {'use_sim_time': False, 'image_transport': 'raw'}),
+        (
+            {'image_transport': 'raw', 'use_sim_time': 'false'},
+            {'image_transport': 'raw', 'use_sim_time': False},
+        ),
     ],
 )
 def test_arguments_that_were_given_win_over_the_parameter_file(
@@ -93,9 +97,14 @@ def test_arguments_that_were_given_win_over_the_parameter_file(
 
     (node,) = launch_file.perception_node(context)
 
-    parameter_file, overrides = evaluate_parameters(context, node._Node__parameters)
+    parameter_file, *overrides = evaluate_parameters(context, node._Node__parameters)
     assert str(parameter_file) == '.../config/panoptic_perception.yaml'
-    assert overrides == expected
+    assert dict(ChainMap(*overrides)) == expected
+
+    (rviz,) = launch_file.rviz(context)
+
+    clock = {name: value for name, value in expected.items() if name == 'use_sim_time'}
+    assert dict(ChainMap(*evaluate_parameters(context, rviz._Node__parameters))) == clock
 
 
 def register_package(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,8 +110,9 @@ def _onnxruntime() -> Finding:
 def _model(path: Path | None) -> Finding:
     try:
         from panoptic_perception.engines import default_model_path, load_engine
+        from panoptic_perception.runtime.perceiver import Perceiver
 
-        engine = load_engine(path or default_model_path())
+        engine = Perceiver(load_engine(path or default_model_path())).engine
         engine.warm_up()
         steady_ms = min(engine.warm_up() for _ in range(3))
     except ImportError as error:

@@ -32,7 +32,7 @@ class Augmentation:
 
 
 TRAINING = Augmentation(
-    scale=(0.8, 1.7), shift=0.1, flip=0.5, colour=0.8, night=0.25, blur=0.1, noise=0.15
+    scale=(0.8, 1.7), shift=0.1, flip=0.5, colour=0.8, night=0.4, blur=0.1, noise=0.15
 )
 
 

@@ -33,5 +33,14 @@ def test_iou__counts_of_a_data_set_add_up():
     assert counts.iou(0.5) == pytest.approx(3 / 7)
 
 
-def test_best_threshold__separates_the_classes():
-    assert _counts([0, 0, 255, 255], [100, 150, 180, 250]).best_threshold() in (0.6, 0.65, 0.7)
+@pytest.mark.parametrize(
+    ('label', 'probability', 'threshold'),
+    [
+        ([0, 0, 255, 255], [100, 150, 180, 250], 0.6),  # the nearest that separates them
+        ([0, 0, 255, 255], [10, 20, 180, 250], 0.5),  # flat: no reason to leave 0.5
+        ([0, 0, 255, 255], [10, 20, 60, 250], 0.2),
+        ([0, 0], [10, 20], 0.5),
+    ],
+)
+def test_best_threshold(label, probability, threshold):
+    assert _counts(label, probability).best_threshold() == threshold

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -37,3 +39,10 @@ def test_load_config__written_config_reads_back(tmp_path):
     path = tmp_path / 'config.yaml'
     path.write_text(yaml.safe_dump(config.to_dict()))
     assert load_config(path) == config
+
+
+def test_shipped_settings__load():
+    path = Path(__file__).parents[3] / 'config' / 'training.yaml'
+    config = load_config(path, data='d')
+    assert config.network.labels == ('vehicle', 'person', 'cycle')
+    assert config.input_wh == (640, 384)

@@ -16,7 +16,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--synthetic', help='folder of `synthesize`; overrides the config')
     parser.add_argument('--warm-start', help='YOLOX-nano ONNX file; overrides the config')
     parser.add_argument('--epochs', type=int, help='overrides the config')
-    parser.add_argument('--stop-after', type=int, metavar='EPOCH', help='end the run here for now')
+    parser.add_argument(
+        '--stop-after', type=int, metavar='EPOCH', help='end the run there; call again to go on'
+    )
     parser.set_defaults(run=_run)
 
 

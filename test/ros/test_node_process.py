@@ -42,14 +42,18 @@ def set_shared_memory(monkeypatch, free):
 
 def test_isolate__takes_the_one_domain_that_is_free(profile):
     with ExitStack() as stack:
-        for domain in set(range(1, 102)) - {42}:
+        taken = {}
+        for domain in range(1, 102):
             probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             try:
                 probe.bind(('', 7410 + 250 * domain))
-            except OSError:
+            except OSError:  # somebody else's
                 continue
+            taken[domain] = probe
+        free, probe = taken.popitem()
+        probe.close()
         isolate()
-    assert os.environ['ROS_DOMAIN_ID'] == '42'
+    assert os.environ['ROS_DOMAIN_ID'] == str(free)
     assert os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
 
 
@@ -89,7 +93,10 @@ def test_node_process__tells_the_last_words_of_a_node_that_ended(tmp_path):
 
 
 def test_node_process__never_outlives_its_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, 'executable', shutil.which('yes'))
+    sleeper = tmp_path / 'python'
+    sleeper.write_text('#!/bin/sh\nexec sleep 60\n')
+    sleeper.chmod(0o755)
+    monkeypatch.setattr(sys, 'executable', str(sleeper))
     options = {'image_topic': '/image', 'compressed': False, 'model': None}
     with subject.node_process(**options, log=tmp_path / 'node.log') as node:
         node.check_running()

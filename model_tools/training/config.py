@@ -22,10 +22,12 @@ class TrainingConfig:
     """Everything that decides the outcome of a run, except the data itself."""
 
     data: str = ''
-    """Folder in the YOLOP layout; must be set."""
+    """Folder or tar of any layout that the readers know; must be set."""
     synthetic: str = ''
-    """Folder of synthetic drives in the same layout; empty: none."""
+    """Folder of synthetic drives; empty: none."""
     synthetic_share: float = 0.1
+    max_skipped: float = 0.01
+    """Share of broken images that a data set may have; they are left out."""
     holdout_groups: tuple[str, ...] = ()
     """Groups of the train split that are kept for choosing thresholds."""
     repeats: Mapping[str, int] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class TrainingConfig:
             'batch_size': isinstance(self.batch_size, int) and self.batch_size >= 1,
             'input_wh': len(self.input_wh) == 2 and all(s % 32 == 0 for s in self.input_wh),
             'synthetic_share': 0 <= self.synthetic_share < 1,
+            'max_skipped': 0 <= self.max_skipped <= 1,
             'learning_rate': self.learning_rate > 0,
         }
         if wrong := {name: getattr(self, name) for name, holds in checks.items() if not holds}:

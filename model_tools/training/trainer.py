@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,9 @@ from tqdm import tqdm
 
 from model_tools.data.augmentation import TRAINING
 from model_tools.data.dataset import AugmentedSamples, Batch, EpochSampler, make_loader
+from model_tools.data.problems import DatasetError, Problems
+from model_tools.data.readers import open_data, read_samples
 from model_tools.data.sample import Sample
-from model_tools.data.yolop_layout import DatasetError, list_names, read_sample
 from model_tools.networks.heads import cell_centres
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.networks.warm_start import seed_batchnorm, warm_start
@@ -40,13 +42,19 @@ def train(config: TrainingConfig, out: Path, *, stop_after: int | None = None) -
 
     With `stop_after`, stop at the end of that epoch: for runs made in slices of time.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    (out / 'config.yaml').write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
     torch.manual_seed(config.seed)
     samples, real = _load_samples(config)
     sampler = EpochSampler(real, len(samples) - real, config.synthetic_share, config.seed)
     dataset = AugmentedSamples(samples, config.input_wh, TRAINING, config.seed)
     loader = make_loader(dataset, sampler, batch_size=config.batch_size, workers=config.workers)
+    if not len(loader):
+        raise DatasetError(
+            f"'{config.data}': {len(sampler)} images to train on are fewer than one batch of "
+            f'{config.batch_size}; add images or lower batch_size',
+            kind='too_few',
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / 'config.yaml').write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
     run = _Run(config, out, steps_per_epoch=len(loader))
     if run.checkpoint.is_file():
         run.resume()
@@ -207,11 +215,11 @@ def _average(
 
 def _load_samples(config: TrainingConfig) -> tuple[list[Sample], int]:
     """Decode all samples into memory; the real ones come first. Return them and their number."""
-    root = Path(config.data)
-    names = list_names(root, 'train')
-    samples = [read_sample(root, 'train', n) for n in tqdm(names, desc='decode', delay=3)]
+    samples = _decode(Path(config.data), config.max_skipped)
     if missing := set(config.holdout_groups) - {s.group for s in samples}:
-        raise DatasetError(f"'{root}': the train split has no group {sorted(missing)} to hold out")
+        raise DatasetError(
+            f"'{config.data}': the train split has no group {sorted(missing)} to hold out"
+        )
     samples = [
         sample
         for sample in samples
@@ -220,7 +228,17 @@ def _load_samples(config: TrainingConfig) -> tuple[list[Sample], int]:
     ]
     real = len(samples)
     if config.synthetic:
-        root = Path(config.synthetic)
-        names = list_names(root, 'train')
-        samples += [read_sample(root, 'train', n) for n in tqdm(names, desc='decode', delay=3)]
+        samples += _decode(Path(config.synthetic), config.max_skipped)
     return samples, real
+
+
+def _decode(root: Path, max_skipped: float) -> list[Sample]:
+    """Read the train split; say what was skipped, if anything was."""
+    data = open_data(root)
+    names = data.names('train')
+    problems = Problems(len(names), limit=max_skipped)
+    progress = tqdm(names, desc='decode', delay=3)
+    samples = list(read_samples(data, 'train', problems, names=progress))
+    if problems.skipped:
+        print(f"'{root}': {json.dumps(problems.summary(), indent=2)}", file=sys.stderr)
+    return samples

@@ -17,14 +17,14 @@ def _sample(box=(200, 100, 300, 220), **changes):
     image[y1:y2, x1:x2] = mask[y1:y2, x1:x2] = 255
     values = {
         'name': 'n',
-        'source': 's',
-        'group': 'g',
         'image': image,
+        'attributes': {},
         'boxes': np.array([box], np.float32),
         'labels': np.array([1]),
         'crowd': np.array([False]),
         'boxes_complete': True,
         'drivable': mask,
+        'drivable_direct': None,
         'lane': mask,
     }
     return Sample(**{**values, **changes})

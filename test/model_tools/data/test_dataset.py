@@ -4,7 +4,8 @@ import pytest
 
 from model_tools.data.augmentation import TRAINING
 from model_tools.data.dataset import AugmentedSamples, EpochSampler, collate
-from model_tools.data.yolop_layout import list_names, read_sample
+from model_tools.data.problems import Problems
+from model_tools.data.readers import open_data, read_samples
 
 
 def _indices(sampler, epoch):
@@ -39,8 +40,7 @@ def test_epoch_sampler__order_depends_on_the_epoch_alone():
 
 
 def test_augmented_samples__batch_of_what_make_example_returns(road_folder):
-    names = list_names(road_folder, 'train')
-    samples = [read_sample(road_folder, 'train', name) for name in names]
+    samples = list(read_samples(open_data(road_folder), 'train', Problems(8)))
     dataset = AugmentedSamples(samples, (160, 96), TRAINING, seed=0)
     examples = [dataset[2, i] for i in range(3)]
     batch = collate(examples)

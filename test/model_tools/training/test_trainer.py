@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 
-from model_tools.data.yolop_layout import DatasetError
+from model_tools.data.problems import DatasetError
 from model_tools.training.checkpoint import CheckpointError, load_checkpoint, load_network
 from model_tools.training.config import TrainingConfig
 from model_tools.training.trainer import _average, train
@@ -64,6 +65,26 @@ def test_train__repeated_source_comes_as_often_as_asked(config, tmp_path):
 def test_train__unknown_holdout_group_is_refused_at_once(config, tmp_path):
     with pytest.raises(DatasetError, match='atlantis'):
         train(replace(config, holdout_groups=('road_1', 'atlantis')), tmp_path)
+
+
+def test_train__less_than_one_batch_is_refused_before_anything_is_written(config, tmp_path):
+    with pytest.raises(DatasetError, match='8 images to train on are fewer than one batch of 9'):
+        train(replace(config, batch_size=9), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize(('limit', 'steps'), [(0.0, None), (0.12, None), (0.13, 3)])
+def test_train__broken_image_is_left_out_under_the_limit(config, tmp_path, limit, steps, capsys):
+    data = tmp_path / 'data'
+    shutil.copytree(config.data, data)
+    (data / 'da_seg_annotations' / 'train' / 'road_3.png').unlink()
+    changed = replace(config, data=str(data), max_skipped=limit, batch_size=2, epochs=1)
+    if steps is None:
+        with pytest.raises(DatasetError, match=r'1 of 8 images cannot be used.*--max-skipped'):
+            train(changed, tmp_path / 'run')
+    else:
+        assert load_checkpoint(train(changed, tmp_path / 'run'))['step'] == steps
+        assert '"missing_mask": 1' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('content', [None, b'', b'no checkpoint'])

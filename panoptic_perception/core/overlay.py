@@ -18,7 +18,8 @@ _BOXES: tuple[Colour, ...] = ((0, 165, 255), (60, 235, 255), (255, 200, 60), (12
 _DARK: Colour = (24, 24, 24)
 _LIGHT: Colour = (255, 255, 255)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_SHEET_GAP = 4
+SHEET_GAP = 4
+"""Pixels between the cells of a contact sheet, and around them."""
 
 
 def draw_overlay(
@@ -49,17 +50,17 @@ def contact_sheet(images: Sequence[np.ndarray], *, columns: int, width: int) -> 
     """
     if not images or columns < 1:
         raise ValueError(f'a sheet needs images and columns, got {len(images)} and {columns}')
-    cell_w = (width - _SHEET_GAP * (columns + 1)) // columns
+    cell_w = (width - SHEET_GAP * (columns + 1)) // columns
     cell_h = round(cell_w * images[0].shape[0] / images[0].shape[1])
     if min(cell_w, cell_h) < 1:
         raise ValueError(f'a sheet {width} pixels wide has no room for {columns} columns')
     rows = -(-len(images) // columns)
-    height = rows * (cell_h + _SHEET_GAP) + _SHEET_GAP
+    height = rows * (cell_h + SHEET_GAP) + SHEET_GAP
     sheet = np.full((height, width, 3), _DARK, np.uint8)
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
-        left = _SHEET_GAP + column * (cell_w + _SHEET_GAP)
-        top = _SHEET_GAP + row * (cell_h + _SHEET_GAP)
+        left = SHEET_GAP + column * (cell_w + SHEET_GAP)
+        top = SHEET_GAP + row * (cell_h + SHEET_GAP)
         _paste(sheet[top : top + cell_h, left : left + cell_w], image)
     return sheet
 

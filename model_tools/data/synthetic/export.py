@@ -12,6 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from model_tools.data.label_picture import draw_labels, sheet_of
+from model_tools.data.label_set import DEFAULT
+from model_tools.data.sample import Sample
+
 from .drive import SIDE_PX, Drive, Frame
 from .scenario import Scenario, parse_scenario
 
@@ -198,27 +202,25 @@ def write_sheet(
 ) -> int:
     """Write pictures with their labels drawn over them, side by side; return their number."""
     source = FrameSource(settings)
-    tiles = [draw_labels(source.frame(index)[0]) for index in progress(range(settings.frames))]
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
+    frames = (source.frame(index)[0] for index in progress(range(settings.frames)))
+    tiles = [draw_labels(labelled(frame), settings.size_wh[0]) for frame in frames]
     out.parent.mkdir(parents=True, exist_ok=True)
-    _write(out, np.vstack(rows))
+    _write(out, sheet_of(tiles, columns))
     return settings.frames
 
 
-_BOX_COLOURS = {
-    'car': (0, 220, 255), 'truck': (0, 160, 255), 'bus': (0, 100, 255), 'person': (255, 120, 60),
-    'rider': (255, 60, 160), 'bike': (220, 220, 60), 'motor': (220, 160, 60),
-}  # fmt: skip
-
-
-def draw_labels(frame: Frame) -> np.ndarray:
-    """Return the picture with road, lane lines and boxes drawn over it."""
-    image = frame.image.copy()
-    road = frame.drivable > 0
-    image[road] = (image[road] * 0.65 + np.array([20, 90, 0])).clip(0, 255).astype(np.uint8)
-    image[frame.lane > 0] = (40, 40, 255)
-    for box in frame.boxes:
-        x1, y1, x2, y2 = (int(v) for v in box.xyxy)
-        cv2.rectangle(image, (x1, y1), (x2 - 1, y2 - 1), _BOX_COLOURS[box.category], 1)
-    return image
+def labelled(frame: Frame) -> Sample:
+    """Return the frame as a sample of the default label set."""
+    labels = [DEFAULT.names.index(DEFAULT.categories[box.category]) for box in frame.boxes]
+    return Sample(
+        name='',
+        image=frame.image,
+        attributes={},
+        boxes=np.array([box.xyxy for box in frame.boxes], np.float32).reshape(-1, 4),
+        labels=np.array(labels, np.int64),
+        crowd=np.zeros(len(labels), bool),
+        boxes_complete=True,
+        drivable=frame.drivable,
+        drivable_direct=None,
+        lane=frame.lane,
+    )

@@ -20,7 +20,7 @@ def test_synthesize__writes_a_folder_and_a_sheet(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(out), str(sheet)]
     assert len(list((out / 'images' / 'val').iterdir())) == 2
-    assert cv2.imread(str(sheet)).shape == (64, 288, 3)
+    assert cv2.imread(str(sheet)).shape == (64 + 8, 3 * 96 + 16, 3)
 
 
 def test_synthesize__writes_a_video_of_some_seconds(tmp_path):

@@ -117,7 +117,7 @@ def test_write_video__has_all_frames_at_its_pace(tmp_path):
 def test_write_sheet__places_frames_in_columns(tmp_path):
     settings = Settings(frames=4, size_wh=(64, 64))
     assert write_sheet(settings, tmp_path / 'sheet.png') == 4
-    assert cv2.imread(str(tmp_path / 'sheet.png')).shape == (128, 192, 3)
+    assert cv2.imread(str(tmp_path / 'sheet.png')).shape == (2 * 64 + 12, 3 * 64 + 16, 3)
 
 
 @pytest.mark.parametrize('error', [KeyboardInterrupt, RuntimeError])

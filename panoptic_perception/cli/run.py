@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -59,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='comma-separated: json, masks, overlay, video (default: json,masks,overlay)',
     )
     parser.add_argument('--image-topic', metavar='T', help='camera topic, if a bag has several')
+    parser.add_argument(
+        '--score',
+        type=_share,
+        metavar='S',
+        help="lowest score of a box, 0 to 1 (default: the model file's)",
+    )
     add_model_options(parser)
 
 
@@ -69,7 +76,10 @@ def main(args: argparse.Namespace) -> int:
     sources = [open_frames(path, topic=args.image_topic) for path in args.inputs]
     _check_inputs(sources, args.out, args.save)
     make_folder(args.out)
-    run = _Run(load_perceiver(args), args.out, args.save)
+    perceiver = load_perceiver(args)
+    if args.score is not None:
+        perceiver.thresholds = replace(perceiver.thresholds, score=args.score)
+    run = _Run(perceiver, args.out, args.save)
     summary_path = args.out / 'summary.json'
     # One of an earlier run would pass for ours if this one is stopped.
     summary_path.unlink(missing_ok=True)
@@ -95,6 +105,16 @@ def _kinds(text: str) -> tuple[str, ...]:
             f'unknown word {", ".join(map(repr, unknown))}; known: {", ".join(_KINDS)}'
         )
     return chosen
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'a number from 0 to 1 is needed, found {text!r}')
+    return value
 
 
 def _check_inputs(sources: Sequence[FrameSource], out: Path, kinds: Sequence[str]) -> None:
@@ -156,7 +176,12 @@ class _Run:
                 stage: round(statistics.median(values), 3)
                 for stage, values in self._stages_ms.items()
             },
-            'model': {'path': str(model.path), 'sha256': model.sha256},
+            'model': {
+                'path': str(model.path),
+                'sha256': model.sha256,
+                'labels': list(model.labels),
+                'thresholds': asdict(self._perceiver.thresholds),
+            },
             'engine': asdict(self._perceiver.engine.info),
         }
 

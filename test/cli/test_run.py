@@ -70,6 +70,8 @@ def test_run__folder(panoptic, tmp_path, folder, scene, tiny_model, perceiver):
     }
     assert summary['engine']['provider'] == 'CPUExecutionProvider'
     assert len(summary['model']['sha256']) == 64
+    assert summary['model']['labels'] == ['vehicle', 'person', 'cycle']
+    assert summary['model']['thresholds'] == vars(perceiver.thresholds)
 
 
 def test_run__a_result_depends_on_its_image_alone(panoptic, tmp_path, folder, tiny_model):
@@ -107,6 +109,23 @@ def test_run__unreadable_images_are_named_counted_and_skipped(
     assert (summary['frames'], summary['results'], summary['failed']) == (6, 3, 3)
     assert [item['image'] for item in summary['failures']] == ['broken', 'empty', 'text']
     assert all(item['reason'] for item in summary['failures'])
+
+
+@pytest.mark.parametrize(('score', 'found'), [('0.75', 2), ('0', 3), ('0.95', 0)])
+def test_run__lowest_score(panoptic, tmp_path, folder, tiny_model, score, found):
+    image, out = folder / 'a.png', tmp_path / 'out'
+    options = ('--model', tiny_model, '--save', 'json', '--score', score)
+    assert panoptic('run', image, '--out', out, *options).returncode == 0
+    assert len(json.loads((out / 'a.json').read_text())['detections']) == found
+    summary = json.loads((out / 'summary.json').read_text())
+    assert summary['model']['thresholds']['score'] == float(score)
+
+
+@pytest.mark.parametrize('score', ['', 'high', '-0.1', '1.1', 'nan'])
+def test_run__score_that_is_no_share(panoptic, tmp_path, folder, score):
+    done = panoptic('run', folder, '--out', tmp_path / 'out', f'--score={score}')
+    assert done.returncode == 2
+    assert 'a number from 0 to 1 is needed' in done.stderr
 
 
 @pytest.mark.parametrize(

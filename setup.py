@@ -16,7 +16,10 @@ setup(
     maintainer='panoptic_perception maintainers',
     maintainer_email='maintainers@example.org',
     packages=find_packages(include=[NAME, f'{NAME}.*', 'model_tools', 'model_tools.*']),
-    package_data={NAME: ['models/*.onnx', 'models/*.md', 'demo/*.mp4', 'bags/vision_msgs/*.msg']},
+    package_data={
+        NAME: ['models/*.onnx', 'models/*.md', 'demo/*.mp4', 'bags/vision_msgs/*.msg'],
+        'model_tools': ['evaluation/report/*.j2'],
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (SHARE, ['package.xml']),
@@ -35,7 +38,17 @@ setup(
         'rosbags>=0.11',
         'tqdm',
     ],
-    extras_require={'tools': ['faster-coco-eval', 'matplotlib', 'onnxscript', 'torch>=2.5']},
+    extras_require={
+        'tools': [
+            'Jinja2',
+            'matplotlib',
+            'networkx',
+            'onnxscript',
+            'openvino',
+            'tabulate',
+            'torch>=2.5',
+        ]
+    },
     entry_points={
         'console_scripts': [
             f'{NAME} = {NAME}.ros.node:main',

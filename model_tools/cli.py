@@ -7,18 +7,27 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from model_tools.commands import evaluate, export, synthesize, train
+from model_tools.commands import (
+    data,
+    document,
+    evaluate,
+    experts,
+    export,
+    prepare,
+    synthesize,
+    train,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; return its exit code, 2 after an error that names its cure."""
     parser = argparse.ArgumentParser(prog='model_tools', description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    for module in (synthesize, train, export, evaluate):
+    for module in (synthesize, prepare, data, train, export, evaluate, experts, document):
         module.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except ImportError as error:
         print(
             f"model_tools: error: {error}; install what it needs: pip install '.[tools]'",
@@ -30,7 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 if __name__ == '__main__':

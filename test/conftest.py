@@ -58,7 +58,7 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def scene() -> np.ndarray:
     """
     Return a 1280x720 BGR image whose answers by the tiny model are known.
@@ -67,7 +67,9 @@ def scene() -> np.ndarray:
     The lower quarter is drivable, an upright lane line covers x 636 to 644, y 440 to 720. The
     cycle's colour is drivable too and the person's colour is lane, as their channels say.
     """
-    return draw_scene()
+    image = draw_scene()
+    image.setflags(write=False)
+    return image
 
 
 def draw_scene() -> np.ndarray:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`model_tools evaluate`: score a model file on a labelled split."""
+"""`model_tools evaluate`: score a model file, a checkpoint or a folder of results."""
 
 from __future__ import annotations
 
@@ -7,59 +7,83 @@ import argparse
 import json
 from pathlib import Path
 
+from model_tools.commands.common import (
+    add_labels_option,
+    add_limit_option,
+    add_override_option,
+)
+
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser('evaluate', help='score a model file on a labelled split')
-    parser.add_argument('--model', type=Path, help='model file (default: the shipped one)')
-    parser.add_argument('--data', type=Path, required=True, help='folder in the YOLOP layout')
+    parser = commands.add_parser(
+        'evaluate', help='score a model file, a checkpoint or results of `panoptic run`'
+    )
+    parser.add_argument(
+        '--model',
+        type=Path,
+        help='model file, checkpoint, or folder of `panoptic run` (default: the shipped file)',
+    )
+    parser.add_argument(
+        '--data', type=Path, required=True, help='labelled data set: folder or tar shards'
+    )
     parser.add_argument('--split', default='val')
-    parser.add_argument('--out', type=Path, metavar='FILE.json', help='write the scores here')
+    parser.add_argument(
+        '--protocol',
+        nargs='+',
+        default=['dataset'],
+        metavar='NAME',
+        help='dataset, yolop, rmt_ppad: one or several; the first is the headline',
+    )
+    add_override_option(parser)
+    add_labels_option(parser)
+    add_limit_option(parser)
+    parser.add_argument(
+        '--slice', action='append', default=[], metavar='ATTRIBUTE', help='one more slicing'
+    )
+    parser.add_argument('--threads', type=int, default=0, help='of a model file; 0: automatic')
+    parser.add_argument('--out', type=Path, metavar='FILE.json', help='write the record here')
+    parser.add_argument('--html', type=Path, metavar='FILE.html', help='write a report page here')
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from model_tools.evaluation.evaluate import score_split
-    from panoptic_perception.engines import default_model_path, read_model
+    from model_tools.data.label_set import load_label_set
+    from model_tools.data.readers import ReaderSettings, open_data
+    from model_tools.evaluation.evaluate import evaluate, merge_records
+    from model_tools.evaluation.extremes import extreme_tiles
+    from model_tools.evaluation.predictors import make_predictors
+    from model_tools.evaluation.protocol import load_protocols
+    from model_tools.evaluation.report import table, write_html
+    from panoptic_perception.engines import default_model_path
 
-    model = read_model(arguments.model or default_model_path())
-    scores = score_split(model.path, arguments.data, arguments.split).summary(model.thresholds)
-    print(table(scores))
-    if arguments.out is not None:
-        report = {
-            'model_sha256': model.sha256,
-            'split': arguments.split,
-            'min_box_height_px': 12,
-            'thresholds': vars(model.thresholds),
-            'scores': scores,
-        }
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(report, indent=2) + '\n')
-
-
-def table(scores: dict) -> str:
-    """Return the scores of each source as lines of text."""
-    labels = list(scores['all']['detection'])
-    head = ['source', 'images', *(f'{label} AP50' for label in labels), 'drivable IoU', 'lane IoU']
-    rows = [
-        [
-            source,
-            values['images'],
-            *(values['detection'][label]['ap50'] for label in labels),
-            values['drivable_iou'],
-            values['lane_iou'],
-        ]
-        for source, values in scores.items()
+    protocols = load_protocols(arguments.protocol, dict(arguments.set))
+    model = arguments.model or default_model_path()
+    predictors = make_predictors(model, protocols, threads=arguments.threads)
+    settings = ReaderSettings(labels=load_label_set(arguments.labels))
+    data = open_data(arguments.data, settings)
+    runs = [
+        (
+            predictor,
+            evaluate(
+                predictor,
+                data,
+                arguments.split,
+                group,
+                max_skipped=arguments.max_skipped,
+                slices=arguments.slice,
+            ),
+        )
+        for predictor, group in predictors
     ]
-    cells = [[_text(value) for value in row] for row in [head, *rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    return '\n'.join(
-        '  '.join(value.rjust(width) for value, width in zip(row, widths, strict=True))
-        for row in cells
-    )
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return '-'
-    return f'{value:.3f}' if isinstance(value, float) else str(value)
+    record = merge_records([evaluation.record() for _, evaluation in runs])
+    print(table(record))
+    if arguments.out is not None:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps(record, indent=1) + '\n')
+        print(arguments.out)
+    if arguments.html is not None:
+        predictor, evaluation = runs[0]
+        arguments.html.parent.mkdir(parents=True, exist_ok=True)
+        write_html(record, extreme_tiles(evaluation, predictor, data), arguments.html)
+        print(arguments.html)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from model_tools.commands.common import add_limit_option, add_override_option
+
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
@@ -15,14 +17,22 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--checkpoint', type=Path, required=True, help='last.pt of a run')
     parser.add_argument('--data', type=Path, required=True, help='the data set of the run')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE.onnx')
+    add_override_option(parser)
+    add_limit_option(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from model_tools.commands.evaluate import table
+    from model_tools.evaluation.report import table
     from model_tools.export.release import release
 
-    scores, differences = release(arguments.checkpoint, arguments.data, arguments.out)
-    print(table(scores))
+    record, differences = release(
+        arguments.checkpoint,
+        arguments.data,
+        arguments.out,
+        overrides=dict(arguments.set),
+        max_skipped=arguments.max_skipped,
+    )
+    print(table(record))
     print(f'largest differences to the network: {differences}')
     print(arguments.out)

@@ -1,111 +1,176 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Score a model file on a split, through the same perceiver that runs on the vehicle."""
+"""Run a predictor over a labelled split once and score it by any number of protocols."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection
-from pathlib import Path
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from model_tools.data.sample import LABELS, Sample
-from model_tools.data.yolop_layout import DatasetError, list_names, read_sample
-from model_tools.evaluation.detection import BoxResult, BoxTruth, average_precision
-from model_tools.evaluation.segmentation import MaskCounts
-from panoptic_perception.core.results import PanopticResult, Thresholds
-from panoptic_perception.engines import load_engine
-from panoptic_perception.runtime.perceiver import Perceiver
+from model_tools.data.problems import DatasetError, Problems
+from model_tools.data.readers import RoadData, read_samples
+from model_tools.data.sample import Sample
+from model_tools.evaluation.counts import ProtocolCounts
+from model_tools.evaluation.prediction import Predictor
+from model_tools.evaluation.protocol import Protocol
 
-TASKS = ('drivable', 'lane')
+SCHEMA = 1
+SLICES = ('source', 'timeofday', 'weather', 'scene')
+TRUST = {'boxes': 'box_label', 'drivable': 'drivable_label', 'lane': 'lane_label'}
+"""Attributes that say how each kind of label came about."""
 
 
-class SplitScores:
-    """Boxes and mask counts of a split, kept by source."""
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that was counted; `record` turns it into the report's JSON."""
 
-    def __init__(self) -> None:
-        self.truth: dict[str, list[BoxTruth]] = defaultdict(list)
-        self.found: dict[str, list[BoxResult]] = defaultdict(list)
-        self.masks: dict[tuple[str, str], MaskCounts] = defaultdict(MaskCounts)
+    model: Mapping[str, Any]
+    data: Mapping[str, Any]
+    names: tuple[str, ...]
+    attributes: tuple[Mapping[str, str], ...]
+    counts: tuple[ProtocolCounts, ...]
+    slices: tuple[str, ...]
 
-    def add(self, sample: Sample, result: PanopticResult) -> None:
-        """Count one image."""
-        self.truth[sample.source].append(BoxTruth(sample.boxes, sample.labels, sample.crowd))
-        found = result.detections
-        self.found[sample.source].append(BoxResult(found.boxes, found.scores, found.labels))
-        labels = {'drivable': sample.drivable, 'lane': sample.lane}
-        planes = {'drivable': result.drivable_probability, 'lane': result.lane_probability}
-        for task in TASKS:
-            label = labels[task]
-            if label is not None:
-                plane = cv2.resize(planes[task], result.source_wh, interpolation=cv2.INTER_LINEAR)
-                self.masks[sample.source, task].add(label, plane)
-
-    def mask_counts(self, task: str, sources: Collection[str]) -> MaskCounts:
-        """Return the sum of a task's counts over some sources."""
-        total = MaskCounts()
-        for source in sources:
-            total.levels += self.masks[source, task].levels
-        return total
-
-    def detection(self, sources: Collection[str]) -> dict[str, Any]:
-        """Return average precision by label over some sources."""
-        truth = [t for s in sources for t in self.truth[s]]
-        found = [f for s in sources for f in self.found[s]]
-        return average_precision(truth, found, LABELS)
-
-    def summary(self, thresholds: Thresholds) -> dict[str, Any]:
-        """Return all scores, for each source and for all together."""
-        sources = sorted(self.truth)
+    def record(self) -> dict[str, Any]:
+        """Return all settings and scores as plain values."""
         return {
-            name: {
-                'images': sum(len(self.truth[s]) for s in group),
-                'detection': self.detection(group),
-                **{
-                    f'{task}_iou': _rounded(
-                        self.mask_counts(task, group).iou(getattr(thresholds, task))
-                    )
-                    for task in TASKS
-                },
-            }
-            for name, group in [*((s, [s]) for s in sources), ('all', sources)]
+            'schema': SCHEMA,
+            'tool_version': version('panoptic_perception'),
+            'model': dict(self.model),
+            'data': dict(self.data),
+            'protocols': {c.protocol.name: self._protocol(c) for c in self.counts},
+            'curves': self.counts[0].curves(),
         }
 
+    def _protocol(self, counts: ProtocolCounts) -> dict[str, Any]:
+        everything = np.ones(len(self.names), bool)
+        return {
+            'settings': counts.protocol.settings(),
+            'overrides': {k: vars(o) for k, o in counts.protocol.overrides.items()},
+            'all': self._slice(counts, everything),
+            'slices': {
+                key: {
+                    value: self._slice(counts, self._having(key, value))
+                    for value in self._values(key)
+                }
+                for key in self.slices
+                if self._values(key) != ['unknown']
+            },
+        }
 
-def score_split(
-    model: Path, data: Path, split: str, *, groups: Collection[str] = ()
-) -> SplitScores:
-    """Run a model file over a split, or over some groups of it."""
-    engine = load_engine(model)
-    defaults = engine.model.thresholds
-    perceiver = Perceiver(
-        engine,
-        thresholds=Thresholds(score=0.0, drivable=defaults.drivable, lane=defaults.lane),
+    def _slice(self, counts: ProtocolCounts, images: np.ndarray) -> dict[str, Any]:
+        trust = {
+            task: sorted({a.get(key, 'unstated') for a in self._of(images)})
+            for task, key in TRUST.items()
+        }
+        return {**counts.scores(images), 'labels': trust}
+
+    def _of(self, images: np.ndarray) -> list[Mapping[str, str]]:
+        return [self.attributes[i] for i in np.flatnonzero(images)]
+
+    def _values(self, key: str) -> list[str]:
+        return sorted({a.get(key, 'unknown') for a in self.attributes})
+
+    def _having(self, key: str, value: str) -> np.ndarray:
+        return np.array([a.get(key, 'unknown') == value for a in self.attributes], bool)
+
+
+def evaluate(
+    predictor: Predictor,
+    data: RoadData,
+    split: str,
+    protocols: Sequence[Protocol],
+    *,
+    max_skipped: float = 0.01,
+    slices: Sequence[str] = (),
+    select: Callable[[Sample], bool] | None = None,
+) -> Evaluation:
+    """
+    Score a predictor on a split, or on the samples of it that `select` accepts.
+
+    Samples that cannot be used are skipped and counted while they are at most the share
+    `max_skipped` of the split. `slices` are further attributes to slice by.
+
+    Raises:
+        DatasetError: No sample can be scored, or too many had to be skipped.
+
+    """
+    facts = predictor.describe()
+    labels = data.settings.labels
+    counts = tuple(
+        ProtocolCounts(
+            _settled(protocol, facts),
+            truth_labels=labels.names,
+            found_labels=predictor.labels,
+            tasks=predictor.tasks,
+        )
+        for protocol in protocols
     )
-    scores = SplitScores()
-    count = 0
-    for name in tqdm(list_names(data, split), desc=f'score {split}', delay=3):
-        sample = read_sample(data, split, name)
-        if not groups or sample.group in groups:
-            scores.add(sample, perceiver(sample.image))
-            count += 1
-    if not count:
-        raise DatasetError(f"'{data}': no image of the groups {sorted(groups)} in split {split}")
-    return scores
+    names = data.names(split)
+    problems = Problems(len(names), limit=max_skipped)
+    scored: list[str] = []
+    attributes: list[Mapping[str, str]] = []
+    bar = tqdm(names, desc=f'score {split}', unit='image', disable=None)
+    for sample in read_samples(data, split, problems, names=bar):
+        if select is not None and not select(sample):
+            continue
+        try:
+            prediction = predictor(sample.image, sample.name)
+        except DatasetError as error:
+            problems.skip(error)
+            continue
+        for count in counts:
+            count.add(sample, prediction)
+        scored.append(sample.name)
+        attributes.append(sample.attributes)
+    if not scored:
+        raise DatasetError(
+            f"'{data.root}': expected images to score in split {split!r}, found none that can be "
+            'used: give another --split',
+            kind='empty_split',
+        )
+    return Evaluation(
+        model={**facts, 'tasks': sorted(predictor.tasks)},
+        data={
+            'name': data.root.name,
+            'layout': data.layout,
+            'split': split,
+            'images': len(scored),
+            'label_set': {
+                'names': list(labels.names),
+                'categories': dict(labels.categories),
+                'ignored': dict(labels.ignored),
+            },
+            'label_sources': data.label_sources(split),
+            'problems': problems.summary(),
+        },
+        names=tuple(scored),
+        attributes=tuple(attributes),
+        counts=counts,
+        slices=(*SLICES, *(s for s in slices if s not in SLICES)),
+    )
 
 
-def choose_thresholds(scores: SplitScores) -> dict[str, float]:
-    """Return the score of the best F1 (mean over labels) and each mask's threshold of best IoU."""
-    sources = list(scores.truth)
-    best = [d['best_f1_score'] for d in scores.detection(sources).values()]
-    return {
-        'score': round(float(np.mean([b for b in best if b is not None])), 2),
-        **{task: scores.mask_counts(task, sources).best_threshold() for task in TASKS},
+def merge_records(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Join the records of one model whose protocols needed several runs."""
+    first, *others = records
+    protocols = {k: v for record in (first, *others) for k, v in record['protocols'].items()}
+    return {**first, 'protocols': protocols}
+
+
+def _settled(protocol: Protocol, facts: Mapping[str, Any]) -> Protocol:
+    """Return the protocol with the predictor's own thresholds and with what it cannot change."""
+    own = {
+        f'{task}_threshold': facts.get('thresholds', {}).get(task, 0.5)
+        for task in ('drivable', 'lane')
+        if getattr(protocol, f'{task}_threshold') is None
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    protocol = dataclasses.replace(protocol, **own)
+    for setting, value in facts['fixed'].items():
+        protocol = protocol.override(setting, value, f'fixed in the {facts["kind"]}')
+    return protocol

@@ -4,31 +4,46 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model_tools.data.yolop_layout import list_names, read_sample
-from model_tools.evaluation.evaluate import choose_thresholds, score_split
+from model_tools.data.problems import Problems
+from model_tools.data.readers import RoadData, open_data, read_samples
+from model_tools.evaluation.evaluate import evaluate
+from model_tools.evaluation.predictors import ModelFilePredictor
+from model_tools.evaluation.protocol import Protocol, load_protocols
+from model_tools.evaluation.thresholds import choose_thresholds
 from model_tools.export.model_file import check_parity, write_model_file
 from model_tools.training.checkpoint import load_checkpoint, load_network
 from panoptic_perception.core.letterbox import Letterbox
-from panoptic_perception.core.results import Thresholds
 
 NEUTRAL = {'score': 0.3, 'drivable': 0.5, 'lane': 0.5}
 """Thresholds of a run that kept no hold-out to choose them on."""
 PARITY_IMAGES = 20
 
 
-def release(checkpoint: Path, data: Path, out: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    """Write `out` and return its scores on val and its largest differences to the network.
+def release(
+    checkpoint: Path,
+    data_root: Path,
+    out: Path,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    max_skipped: float = 0.01,
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """
+    Write `out`; return the evaluation record on val and the largest differences to the network.
 
     Thresholds are chosen on the groups that the run held out of its training split; val only
-    reports. A file at `out` is replaced only by one that agrees with the network.
+    reports. A file at `out` is replaced only by one that agrees with the network. `overrides`
+    change settings of the `dataset` protocol.
     """
     state, net = load_checkpoint(checkpoint), load_network(checkpoint)
+    data = open_data(data_root)
+    protocols = load_protocols(['dataset'], overrides)
     training = state['training']
     input_wh = tuple(training['input_wh'])
     candidate = out.with_suffix('.candidate.onnx')
@@ -47,14 +62,47 @@ def release(checkpoint: Path, data: Path, out: Path) -> tuple[dict[str, Any], di
         write(NEUTRAL, {})
         thresholds = NEUTRAL
         if groups := training['holdout_groups']:
-            thresholds = choose_thresholds(score_split(candidate, data, 'train', groups=groups))
-        scores = score_split(candidate, data, 'val').summary(Thresholds(**thresholds))
-        write(thresholds, {'split': 'val', 'min_box_height_px': 12, 'scores': scores})
+            held_out = evaluate(
+                ModelFilePredictor(candidate),
+                data,
+                'train',
+                protocols,
+                max_skipped=max_skipped,
+                select=lambda sample: sample.group in groups,
+            )
+            thresholds = {**NEUTRAL, **choose_thresholds(held_out)}
+        write(thresholds, {})
+        scored = evaluate(
+            ModelFilePredictor(candidate), data, 'val', protocols, max_skipped=max_skipped
+        )
+        record = scored.record()
+        write(thresholds, _metrics(record, protocols[0]))
         differences = check_parity(net, candidate, _images(data, input_wh))
         candidate.replace(out)
     finally:
         candidate.unlink(missing_ok=True)
-    return scores, differences
+    return record, differences
+
+
+def _metrics(record: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
+    """Return what the file says of its own quality: the headline figures by source."""
+    scores = record['protocols'][protocol.name]
+    parts = {**scores['slices'].get('source', {}), 'all': scores['all']}
+    return {
+        'protocol': protocol.name,
+        'overrides': {name: o['used'] for name, o in scores['overrides'].items()},
+        'split': record['data']['split'],
+        'scores': {name: _headline(part) for name, part in parts.items()},
+    }
+
+
+def _headline(part: dict[str, Any]) -> dict[str, Any]:
+    detection = part['detection'] or {'labels': {}}
+    return {
+        'images': part['images'],
+        'ap50': {label: values['ap50'] for label, values in detection['labels'].items()},
+        **{f'{task}_iou': part[task] and part[task]['iou'] for task in ('drivable', 'lane')},
+    }
 
 
 def _provenance(checkpoint: Path, state: dict[str, Any]) -> dict[str, Any]:
@@ -71,10 +119,12 @@ def _provenance(checkpoint: Path, state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _images(data: Path, input_wh: tuple[int, int]) -> np.ndarray:
-    names = list_names(data, 'val')
-    images = []
-    for name in names[:: max(1, len(names) // PARITY_IMAGES)][:PARITY_IMAGES]:
-        image = read_sample(data, 'val', name).image
-        images.append(Letterbox((image.shape[1], image.shape[0]), input_wh).image(image))
-    return np.stack(images)
+def _images(data: RoadData, input_wh: tuple[int, int]) -> np.ndarray:
+    names = data.names('val')
+    names = names[:: max(1, len(names) // PARITY_IMAGES)][:PARITY_IMAGES]
+    return np.stack(
+        [
+            Letterbox((s.image.shape[1], s.image.shape[0]), input_wh).image(s.image)
+            for s in read_samples(data, 'val', Problems(len(names), limit=1), names=names)
+        ]
+    )

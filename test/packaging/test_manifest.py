@@ -19,13 +19,16 @@ STARTED_BY_LAUNCH = {'rviz2'}
 # rosdep keys of the imports that are not ROS packages; None: there is no key.
 KEYS = {
     'cv2': 'python3-opencv',
-    'faster_coco_eval': None,
     'google': None,  # protobuf, which comes with onnx
+    'jinja2': 'python3-jinja2',
     'matplotlib': 'python3-matplotlib',
+    'networkx': 'python3-networkx',
     'numpy': 'python3-numpy',
     'onnx': None,
     'onnxruntime': 'python3-onnxruntime-pip',
+    'openvino': None,
     'rosbags': 'python3-rosbags-pip',
+    'tabulate': 'python3-tabulate',
     'torch': 'python3-torch',
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',

@@ -34,21 +34,30 @@ def test_train_export_evaluate(config, road_folder, tmp_path, capsys):
     assert main(['export', '--checkpoint', checkpoint, '--data', data, '--out', str(file)]) == 0
     evaluate = ['evaluate', '--model', str(file), '--data', data, '--out', str(report)]
     assert main(evaluate) == 0
-    assert 'drivable IoU' in capsys.readouterr().out
+    assert 'protocol dataset' in capsys.readouterr().out
 
     model, scores = read_model(file), json.loads(report.read_text())
     assert model.provenance['holdout_groups'] == ['road_7']
     assert model.provenance['epochs'] == 1
-    assert scores['model_sha256'] == model.sha256
-    assert scores['scores'] == model.metrics['scores']
-    assert scores['thresholds'] == vars(model.thresholds)
+    assert scores['model']['sha256'] == model.sha256
+    assert scores['model']['thresholds'] == vars(model.thresholds)
+    everything = scores['protocols']['dataset']['all']
+    assert model.metrics['scores']['all'] == {
+        'images': 2,
+        'ap50': {k: v['ap50'] for k, v in everything['detection']['labels'].items()},
+        'drivable_iou': everything['drivable']['iou'],
+        'lane_iou': everything['lane']['iou'],
+    }
+    assert model.metrics['overrides'] == {
+        name: o['used'] for name, o in scores['protocols']['dataset']['overrides'].items()
+    }
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (['train', '--config', 'CONFIG', '--out', 'OUT'], 'data'),
-        (['train', '--config', 'CONFIG', '--data', 'OUT', '--out', 'OUT'], 'found none'),
+        (['train', '--config', 'CONFIG', '--data', 'OUT', '--out', 'OUT'], 'found neither'),
         (['train', '--config', 'missing.yaml', '--data', 'd', '--out', 'OUT'], 'missing.yaml'),
         (['export', '--checkpoint', 'OUT/x.pt', '--data', 'd', '--out', 'OUT/y.onnx'], 'x.pt'),
         (['evaluate', '--model', 'OUT/x.onnx', '--data', 'd'], 'x.onnx'),

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 import torch
 
-from model_tools.data.yolop_layout import list_names, read_sample
+from model_tools.data.problems import Problems
+from model_tools.data.readers import open_data
 from model_tools.export.model_file import ParityError, check_parity, write_model_file
-from model_tools.export.onnx_graph import MAX_BOXES, NMS_IOU, SCORE_FLOOR
+from model_tools.export.suppression import MAX_BOXES, NMS_IOU, SCORE_FLOOR
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.boxes import pairwise_iou
 from panoptic_perception.engines import load_engine, read_model
@@ -15,8 +16,9 @@ INPUT_WH = (160, 96)
 
 @pytest.fixture(scope='module')
 def images(road_folder):
-    names = list_names(road_folder, 'train')[:3]
-    return np.stack([read_sample(road_folder, 'train', name).image for name in names])
+    data = open_data(road_folder)
+    names = data.names('train')[:3]
+    return np.stack([data.read('train', name, Problems(3)).image for name in names])
 
 
 @pytest.fixture(scope='module')

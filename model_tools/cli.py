@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ from model_tools.commands import (
     synthesize,
     train,
 )
+from panoptic_perception.core.errors import StatedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for module in (synthesize, prepare, data, train, export, evaluate, experts, document):
         module.add_parser(commands)
     arguments = parser.parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As standard error does: names of files may be no text, and are printed all the same.
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         return arguments.run(arguments) or 0
     except ImportError as error:
@@ -34,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    except (ValueError, OSError) as error:
+    except (StatedError, ValueError, OSError) as error:
         print(f'model_tools: error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -51,16 +51,17 @@ def _run(arguments: argparse.Namespace) -> None:
 
     from model_tools.data.prepare import REPORT, PrepareSettings, prepare
 
+    splits = list(dict.fromkeys(arguments.splits))
     report = prepare(
         arguments.data,
         arguments.out,
-        list(dict.fromkeys(arguments.splits)),
+        splits,
         PrepareSettings(drivable=arguments.drivable, lane_width=arguments.lane_width),
         workers=arguments.workers,
         max_skipped=arguments.max_skipped,
     )
-    for split, entry in report.items():
-        print('\n'.join(lines(split, entry)))
+    for split in splits:
+        print('\n'.join(lines(split, report[split])))
     print(arguments.out / REPORT)
 
 

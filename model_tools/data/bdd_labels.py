@@ -136,8 +136,8 @@ def _object(item: object, where: str) -> LabelledObject:
     if category == 'lane':
         category = f'lane/{attributes.get("laneTypes", "unknown")}'
     elif category == 'drivable area':
-        direct = attributes.get('areaType') == 'direct'
-        category = 'area/drivable' if direct else 'area/alternative'
+        area = attributes.get('areaType', 'unknown')
+        category = 'area/drivable' if area == 'direct' else f'area/{area}'
     box = values.get('box2d')
     return LabelledObject(
         category=category,

@@ -28,7 +28,7 @@ def draw_drivable(
         if item.category not in _DIRECT + _ALTERNATIVE:
             continue
         for polyline in item.polylines:
-            points = flatten(polyline, problems=problems, where=labels.name)
+            points = flatten(polyline, problems=problems, where=labels.where)
             outline = [np.floor(points).astype(np.int32)] if len(points) else []
             cv2.fillPoly(merged, outline, 255)
             if item.category in _DIRECT:

@@ -91,13 +91,12 @@ class FolderFiles:
                 file.seek(offset)
                 return file.read(-1 if size is None else size)
         except OSError as error:
-            raise DatasetError(
-                f"'{self.where(path)}': cannot be read: {error.strerror}", kind='unreadable'
-            ) from error
+            raise _unreadable(self.where(path), error) from error
 
     def place(self, path: str, target: Path) -> None:
         try:
-            os.link(self.root / path, target)
+            # Resolved, as a link to a symbolic link would point elsewhere from its new place.
+            os.link((self.root / path).resolve(), target)
         except OSError:
             write_whole(target, self.read(path))
 
@@ -163,10 +162,13 @@ class TarFiles:
             raise DatasetError(f"'{self.where(path)}': no such file", kind='unreadable')
         left = max(0, member.size - offset)
         wanted = left if size is None else min(size, left)
-        # Opened anew each time: a descriptor that is kept could not cross into other processes.
-        with open(self._shards[member.shard], 'rb') as file:
-            file.seek(member.offset + offset)
-            content = file.read(wanted)
+        try:
+            # Opened anew each time: an open descriptor could not cross into other processes.
+            with open(self._shards[member.shard], 'rb') as file:
+                file.seek(member.offset + offset)
+                content = file.read(wanted)
+        except OSError as error:
+            raise _unreadable(self.where(path), error) from error
         if len(content) < wanted:
             raise DatasetError(
                 f"'{self.where(path)}': expected {wanted} bytes, found {len(content)}: "
@@ -181,6 +183,10 @@ class TarFiles:
     def where(self, path: str) -> str:
         member = self._members.get(path)
         return f'{self.root if member is None else self._shards[member.shard]}:{path}'
+
+
+def _unreadable(where: str, error: OSError) -> DatasetError:
+    return DatasetError(f"'{where}': cannot be read: {error.strerror}", kind='unreadable')
 
 
 def _file_members(shard: Path) -> Iterator[tarfile.TarInfo]:

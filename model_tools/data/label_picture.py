@@ -72,6 +72,8 @@ def draw_legend(labels: Sequence[str], width: int) -> np.ndarray:
 
 def write_text(canvas: np.ndarray, text: str, origin: tuple[int, int]) -> int:
     """Write from `origin` (x, baseline), cut in the middle to fit; return where it ends."""
+    # OpenCV draws ASCII alone, and ends the process at a file name that is no text.
+    text = text.encode('ascii', 'replace').decode()
     room = canvas.shape[1] - origin[0]
     kept = len(text)
     shown = text

@@ -57,7 +57,7 @@ def lane_edges(labels: ImageLabels, problems: Problems) -> list[Edge]:
         attributes = item.attributes
         direction = attributes.get('laneDirection', attributes.get('direction', ''))
         for polyline in item.polylines:
-            points = flatten(polyline, problems=problems, where=labels.name)
+            points = flatten(polyline, problems=problems, where=labels.where)
             if len(points):
                 edges.append(Edge((category, str(direction)), points))
     return edges

@@ -47,6 +47,8 @@ _ASKEW = 2.0
 """Widths by which an edge may stand out where paint is cut off square on the road."""
 _PROBES = 24
 """Places at which two edges are compared; their shapes have no finer detail."""
+_BLOCK = 4096
+"""Pairs that are compared at a time, in 20 MB an array; most images have fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +63,17 @@ class Edge:
 
 def pair_markings(edges: Sequence[Edge], height: int) -> list[tuple[int, int]]:
     """Return the pairs of edges, as sorted indices, in an image of `height` rows."""
+    pairs = [
+        (i, j) for i, j in combinations(range(len(edges)), 2) if edges[i].kind == edges[j].kind
+    ]
+    lines = [edge.points for edge in edges]
     graph = nx.Graph()
-    for i, j in combinations(range(len(edges)), 2):
-        if edges[i].kind == edges[j].kind:
-            worth = _worth(edges[i].points, edges[j].points, height)
-            if worth > 0:
-                graph.add_edge(i, j, weight=worth)
+    for start in range(0, len(pairs), _BLOCK):
+        block = pairs[start : start + _BLOCK]
+        worth = _worth(lines, block, height)
+        graph.add_weighted_edges_from(
+            (i, j, float(value)) for (i, j), value in zip(block, worth, strict=True) if value > 0
+        )
     return sorted((min(pair), max(pair)) for pair in nx.max_weight_matching(graph))
 
 
@@ -110,25 +117,32 @@ def distance_limit(rows: np.ndarray, height: int) -> np.ndarray:
     return (far + below * (near - far)) * height / 720
 
 
-def _worth(first: np.ndarray, second: np.ndarray, height: int) -> float:
-    """Return 1 - the mean of distance / limit, or 0 if the two cannot be a pair."""
-    reach = LIMIT_PX[1] * height / 720
-    apart = np.maximum(first.min(0) - second.max(0), second.min(0) - first.max(0))
-    if apart.max() > reach:
-        return 0.0
-    short, long = sorted((first, second), key=length)
-    points = resample(short, length(short) / _PROBES)
-    places, beside = project(points, long)
-    points, places = points[beside], places[beside]
-    if len(points) < 2 or beside.mean() < MIN_OVERLAP:
-        return 0.0
-    along, other = points[-1] - points[0], places[-1] - places[0]
-    cosine = abs(along @ other) / max(np.linalg.norm(along) * np.linalg.norm(other), 1e-9)
-    if cosine < np.cos(np.radians(MAX_ANGLE_DEG)):
-        return 0.0
-    distances = np.linalg.norm(points - places, axis=1)
-    limits = distance_limit((points + places)[:, 1] / 2, height)
-    return max(0.0, 1.0 - float((distances / limits).mean()))
+def _worth(
+    lines: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]], height: int
+) -> np.ndarray:
+    """Return for each pair (P,) 1 - the mean of distance / limit, or 0 if it cannot be one."""
+    probes = np.stack([resample(line, _PROBES) for line in lines])
+    lengths = np.array([length(line) for line in lines])
+    first, second = np.array(pairs).T
+    swapped = lengths[second] < lengths[first]
+    short, long = np.where(swapped, second, first), np.where(swapped, first, second)
+    points = probes[short]
+    places, beside = project(points, probes[long])
+    rows = np.arange(len(pairs))
+    begin, end = beside.argmax(axis=1), _PROBES - 1 - beside[:, ::-1].argmax(axis=1)
+    along, other = (line[rows, end] - line[rows, begin] for line in (points, places))
+    norms = np.linalg.norm(along, axis=1) * np.linalg.norm(other, axis=1)
+    cosine = np.abs((along * other).sum(axis=1)) / np.maximum(norms, 1e-9)
+    share = np.linalg.norm(points - places, axis=2) / distance_limit(
+        (points + places)[..., 1] / 2, height
+    )
+    mean = (share * beside).sum(axis=1) / np.maximum(beside.sum(axis=1), 1)
+    possible = (
+        (beside.sum(axis=1) >= max(2, MIN_OVERLAP * _PROBES))
+        & (cosine >= np.cos(np.radians(MAX_ANGLE_DEG)))
+        & (mean < 1)
+    )
+    return np.where(possible, 1 - mean, 0.0)
 
 
 def _alone(points: np.ndarray, half: np.ndarray, height: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from panoptic_perception.core.codec import ImageError, decode_compressed
 _UNKNOWN_BYTE = 255
 _DIRECT, _ALTERNATIVE, _BACKGROUND = 0, 1, 2
 _CATEGORY_BITS, _BACKGROUND_BIT = 0b111, 0b1000
+_PNG_START, _PNG_DEPTH_AT = b'\x89PNG', 24
 
 
 def decode_image(file: bytes, where: str) -> np.ndarray:
@@ -63,6 +64,13 @@ def _decode(png: bytes, wh: tuple[int, int], where: str) -> Sequence[np.ndarray]
         channels = decode_compressed(png)
     except ImageError as error:
         raise DatasetError(f"'{where}': {error}", kind='bad_mask') from error
+    # OpenCV keeps the high byte of 16 bits, so 255 would be background; JPEG blurs values.
+    if not png.startswith(_PNG_START) or png[_PNG_DEPTH_AT] > 8:
+        raise DatasetError(
+            f"'{where}': expected a PNG of at most 8 bits a channel, found a JPEG or 16 bits; "
+            'convert it',
+            kind='bad_mask',
+        )
     height, width = channels.shape[:2]
     if (width, height) != wh:
         raise DatasetError(

@@ -3,14 +3,17 @@
 Turn BDD100K as distributed into the YOLOP layout: images, JSON of 2018, drivable and lane PNGs.
 
 An image's JSON is written last and marks it as done, so a run that was cut off goes on where it
-was. `prepare.json` says how the folder was made: a run with other settings is refused.
+was. `prepare.json` says how the folder was made: a run with other settings is refused. It is
+written first, and again at the end of each split with what was skipped and dropped.
 """
 
 from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,7 +28,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from model_tools.data.bdd_labels import OBJECT_CATEGORIES
+from model_tools.data.bdd_labels import OBJECT_CATEGORIES, parse_json
 from model_tools.data.files import write_whole
 from model_tools.data.label_set import LabelSet
 from model_tools.data.problems import DatasetError, Problems
@@ -39,7 +42,7 @@ TEST_WIDTH: Final = 2
 """Pixels of a lane line, as in the literature."""
 _CATEGORIES = sorted(OBJECT_CATEGORIES)
 _EVERY_CATEGORY = LabelSet(tuple(_CATEGORIES), {name: name for name in _CATEGORIES})
-_CHUNK = 32
+_CHUNK = 8
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def prepare(
                 f'now {made} is asked for; choose another folder'
             )
     out.mkdir(parents=True, exist_ok=True)
+    _write_report(out, report)
     with _pool(jobs, workers) as pool:
         try:
             for job in jobs:
@@ -137,16 +141,25 @@ def _open(root: Path, settings: ReaderSettings) -> Bdd100kData:
 def _read_report(out: Path) -> dict[str, Any]:
     path = out / REPORT
     if path.is_file():
-        try:
-            return json.loads(path.read_text())
-        except ValueError as error:
-            raise DatasetError(f"'{path}': expected JSON: {error}") from error
+        report = parse_json(path.read_bytes(), str(path))
+        if not isinstance(report, dict) or not all(
+            isinstance(entry, dict) and 'made' in entry for entry in report.values()
+        ):
+            raise DatasetError(
+                f"'{path}': expected the report of an earlier run, found something else; "
+                'choose another folder'
+            )
+        return report
     if out.is_dir() and any(out.iterdir()):
         raise DatasetError(
             f"'{out}': expected a new folder or one of an earlier run, found files but no "
             f'{REPORT}; choose another folder'
         )
     return {}
+
+
+def _write_report(out: Path, report: dict[str, Any]) -> None:
+    write_whole(out / REPORT, json.dumps(report, indent=2).encode() + b'\n')
 
 
 def _prepare_split(
@@ -172,7 +185,7 @@ def _prepare_split(
         summary = problems.summary()
         dropped = dict((earlier + Counter(summary['dropped_objects'])).most_common())
         entry.update(summary, kept=kept, dropped_objects=dropped)
-        write_whole(job.out / REPORT, json.dumps(report, indent=2).encode() + b'\n')
+        _write_report(job.out, report)
 
 
 _jobs: dict[str, _Job]
@@ -199,6 +212,14 @@ def _start_worker(jobs: dict[str, _Job]) -> None:
     cv2.setNumThreads(1)
     # Ctrl-C reaches all processes; the parent ends them between images.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is killed: it would go on beside the run that resumes."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _write_chunk(split: str, names: Sequence[str]) -> Problems:

@@ -22,7 +22,7 @@ class Problems:
     """The images that a pass over a data set lost, and the objects that it dropped or repaired."""
 
     def __init__(self, images: int, *, limit: float = 0.01) -> None:
-        """Count for `images` images, of which the share `limit` (0 to 1) may be lost."""
+        """Count for `images` images, of which the share `limit` (0 to 1) may be lost; 1: all."""
         if not 0 <= limit <= 1:
             raise ValueError(f'the share of images to skip is 0 to 1, found {limit:g}')
         self.images = images
@@ -70,7 +70,7 @@ class Problems:
         }
 
     def _check(self) -> None:
-        if self.skipped > self.limit * self.images:
+        if self.limit < 1 and self.skipped > self.limit * self.images:
             raise DatasetError(
                 f'{self.skipped} of {self.images} images cannot be used, more than the limit of '
                 f'{self.limit:.2%} (--max-skipped); the first: {self._first}',

@@ -11,6 +11,9 @@ import torch
 
 from model_tools.networks.panoptic_net import NetworkConfig, PanopticNet
 
+PARTS = {'network', 'training', 'averaged'}
+"""What a checkpoint holds at least: enough to run its network."""
+
 
 class CheckpointError(ValueError):
     """A checkpoint is missing, not readable, or of another network."""
@@ -25,14 +28,19 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint; only tensors and plain values are accepted."""
+    expected = f"'{path}': expected a checkpoint of `model_tools train`"
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        state = torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"'{path}': no such checkpoint; train first") from None
     except Exception as error:
-        raise CheckpointError(
-            f"'{path}': expected a checkpoint of `model_tools train`, found: {error}"
-        ) from error
+        # Torch's own words fill paragraphs, and advise to read the file unsafely.
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise CheckpointError(f'{expected}, found: {reason}') from error
+    found = set(state) if isinstance(state, dict) else set()
+    if missing := sorted(PARTS - found):
+        raise CheckpointError(f'{expected}, found one without {missing}')
+    return state
 
 
 def load_network(path: Path) -> PanopticNet:

@@ -75,7 +75,10 @@ class TrainingConfig:
 
 def load_config(path: Path, **overrides: object) -> TrainingConfig:
     """Read a YAML file; `overrides` that are not None win."""
-    values = yaml.safe_load(path.read_text()) or {}
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"'{path}': expected YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, Mapping):
         raise ConfigError(
             f"'{path}': expected a mapping of settings, found {type(values).__name__}"

@@ -41,7 +41,9 @@ class Bdd100kData:
     def recognises(files: Files) -> bool:
         """Return whether the files are of this layout."""
         images = find_images(files)
-        return images is not None and holds_images(files, images)
+        return images is not None and any(
+            holds_images(files, f'{images}/{split}') for split in files.folders(images)
+        )
 
     def splits(self) -> list[str]:
         return self._images.splits()

@@ -76,7 +76,8 @@ class JsonList:
     def _index(self) -> dict[str, tuple[int, int]]:
         # A list that is broken once is broken for each image: it is not parsed again.
         if self._broken:
-            raise self._broken
+            # Else each raise would add frames to its traceback, with the images that they hold.
+            raise self._broken.with_traceback(None)
         if self._spans is None:
             try:
                 self._spans = dict(self._records())

@@ -51,7 +51,8 @@ def preview_sheet(
     """Draw images with their labels and captions onto one BGR sheet, with a legend below."""
     tiles = [_tile(sample) for sample in read_samples(data, split, problems, names=names)]
     if not tiles:
-        raise ValueError(f"'{data.root}': no image of split '{split}' can be shown")
+        reason = next(iter(problems.summary()['examples']), 'none is named')
+        raise ValueError(f"'{data.root}': no image of split '{split}' can be shown: {reason}")
     sheet = sheet_of(tiles, min(_COLUMNS, len(tiles)))
     return np.vstack([sheet, draw_legend(data.settings.labels.names, sheet.shape[1])])
 

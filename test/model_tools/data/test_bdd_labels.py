@@ -41,6 +41,10 @@ def _new(*labels, **values):
             _new({'category': 'drivable area', 'attributes': {'areaType': 'alternative'}}),
             ['area/alternative'],
         ),
+        (
+            _new({'category': 'drivable area', 'attributes': {'areaType': 'unknown'}}),
+            ['area/unknown'],  # as in the single files: neither of the two
+        ),
         (_new({'category': 'single white'}), ['single white']),
     ],
 )

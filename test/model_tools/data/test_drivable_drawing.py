@@ -16,7 +16,8 @@ def draw(*areas):
         LabelledObject(category, None, (Polyline(np.array(points, np.float64), types, True),), {})
         for category, points, types in areas
     )
-    return draw_drivable(ImageLabels('a', {}, objects), (40, 20), problems), problems.summary()
+    labels = ImageLabels('a', {}, objects, where='labels/a.json')
+    return draw_drivable(labels, (40, 20), problems), problems.summary()
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,4 @@ def test_draw_drivable__two_points_are_dropped():
     (merged, _), summary = draw(('direct', [(2, 2), (9, 9)], 'LL'))
     assert not merged.any()
     assert summary['dropped_objects'] == {'short_polyline': 1}
+    assert "'labels/a.json': a polyline needs 3 points" in summary['examples'][0]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
+import os
 import pickle
 import tarfile
 from concurrent.futures import ProcessPoolExecutor
@@ -124,6 +125,15 @@ def test_tar_files__cut_short(tmp_path, kept, whole, cut):
         assert f'{path}:{name}' in str(error.value)
 
 
+def test_tar_files__shard_that_went_away(tmp_path):
+    path = tmp_path / 'data.tar'
+    _tar(path, CONTENT)
+    files = open_files(path)
+    path.unlink()
+    with pytest.raises(DatasetError, match=r'data\.tar:top\.jpg.*cannot be read: No such file'):
+        files.read('top.jpg')
+
+
 @pytest.mark.parametrize('content', [b'no tar at all' * 100, b'\x1f\x8b' + b'\x00' * 600])
 def test_tar_files__no_tar_beside_a_whole_one(tmp_path, content):
     (tmp_path / 'a.tar').write_bytes(content)
@@ -132,3 +142,28 @@ def test_tar_files__no_tar_beside_a_whole_one(tmp_path, content):
     assert len(files.damage) == 1
     assert 'a.tar' in str(files.damage[0])
     assert files.read('top.jpg') == b't'
+
+
+@pytest.mark.parametrize('linked', [True, False])
+def test_place(files, tmp_path, monkeypatch, linked):
+    if not linked:
+        monkeypatch.setattr(os, 'link', _refuse)
+    for path in ('images/train/d.jpg', 'images/val/c.png'):
+        target = tmp_path / path.rpartition('/')[2]
+        files.place(path, target)
+        assert target.read_bytes() == CONTENT[path]
+        assert not target.with_name(f'.{target.name}.part').exists()
+
+
+def test_place__of_a_symbolic_link(tmp_path):
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data/real.jpg').write_bytes(b'real')
+    (tmp_path / 'data/a.jpg').symlink_to('real.jpg')
+    (tmp_path / 'elsewhere').mkdir()
+    FolderFiles(tmp_path / 'data').place('a.jpg', tmp_path / 'elsewhere/a.jpg')
+    assert not (tmp_path / 'elsewhere/a.jpg').is_symlink()
+    assert (tmp_path / 'elsewhere/a.jpg').read_bytes() == b'real'
+
+
+def _refuse(*_):
+    raise OSError('another file system')

@@ -77,7 +77,7 @@ def test_draw_legend__has_the_width_asked_for():
     assert (draw_legend(['a'], 700) != draw_legend(['a', 'b'], 700)).any()
 
 
-@pytest.mark.parametrize('text', ['', 'short', 'a very long name ' * 9])
+@pytest.mark.parametrize('text', ['', 'short', 'a very long name ' * 9, 'Straße', '\udce9'])
 def test_write_text__stays_inside(text):
     canvas = np.zeros((20, 200, 3), np.uint8)
     end = write_text(canvas, text, (4, 14))

@@ -25,6 +25,7 @@ def labels(*objects):
             )
             for category, attributes, points, types in objects
         ),
+        where='labels/a.json',
     )
 
 
@@ -152,6 +153,7 @@ def test_draw_lanes__notes_what_it_drops():
     mask, summary = draw(straight(100), ('single white', {}, [(5, 5)], 'L'))
     assert columns(mask) == [99, 100]
     assert summary['dropped_objects'] == {'short_polyline': 1}
+    assert "'labels/a.json': a polyline needs 2 points" in summary['examples'][0]
 
 
 def test_lane_categories__are_painted_lines():

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-import io
+import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from model_tools.data.lane_drawing import LANE_CATEGORIES
 from model_tools.data.masks import (
@@ -29,11 +29,16 @@ def _grey(values):
 
 def _palette(indices, colours):
     """Write a palette PNG, which OpenCV cannot."""
-    picture = Image.frombytes('P', (len(indices), 1), bytes(indices))
-    picture.putpalette([channel for colour in colours for channel in colour])
-    file = io.BytesIO()
-    picture.save(file, 'PNG')
-    return file.getvalue()
+    chunks = {
+        b'IHDR': struct.pack('>IIBBBBB', len(indices), 1, 8, 3, 0, 0, 0),
+        b'PLTE': bytes(channel for colour in colours for channel in colour),
+        b'IDAT': zlib.compress(bytes([0, *indices])),
+        b'IEND': b'',
+    }
+    return b'\x89PNG\r\n\x1a\n' + b''.join(
+        struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,6 +86,9 @@ def test_decode_lane_bytes(byte, category):
     np.testing.assert_array_equal(lane, [[value, 0, 0, value]])
 
 
+SIXTEEN_BITS = cv2.imencode('.png', np.array([[0, 1, 255, 65535]], np.uint16))[1].tobytes()
+
+
 @pytest.mark.parametrize('decode', [decode_yolop_mask, decode_drivable_bytes, decode_lane_bytes])
 @pytest.mark.parametrize(
     ('png', 'message', 'kind'),
@@ -89,6 +97,12 @@ def test_decode_lane_bytes(byte, category):
         (b'text', 'neither JPEG nor PNG', 'bad_mask'),
         (_grey([0] * 4)[:-12], 'cut short', 'bad_mask'),
         (_grey([0] * 3), 'expected a mask of 4x1 like its image, found 3x1', 'mask_size'),
+        (SIXTEEN_BITS, 'at most 8 bits', 'bad_mask'),
+        (
+            cv2.imencode('.jpg', np.zeros((1, 4), np.uint8))[1].tobytes(),
+            'found a JPEG',
+            'bad_mask',
+        ),
     ],
 )
 def test_decode__broken_mask_is_named(decode, png, message, kind):

@@ -33,6 +33,7 @@ def flat(vertices, types, *, closed=False, step_px=3.0):
         ([(5, 5), (5, 5)], 'LL', 'short_polyline'),
         ([(0, 0), (NAN, 5)], 'LL', 'wild_polyline'),
         ([(0, 0), (1e9, 5)], 'LL', 'wild_polyline'),
+        ([(0, 0), (5, -10_001)], 'LL', 'wild_polyline'),
     ],
 )
 def test_flatten__drops(vertices, types, kind):
@@ -88,12 +89,17 @@ def test_flatten__outline_ends_where_it_starts():
     assert summary['dropped_objects'] == {}
 
 
-@given(lines, st.floats(1.0, 50.0))
-def test_resample__is_even_and_keeps_both_ends(line, step):
-    result = resample(line, step)
+@given(lines, st.integers(2, 50))
+def test_resample__keeps_both_ends_and_cuts_corners(line, count):
+    result = resample(line, count)
     np.testing.assert_allclose(result[[0, -1]], line[[0, -1]], atol=1e-9)
     assert length(result) <= length(line) + 1e-6
-    assert len(result) == max(1, np.ceil(length(line) / step)) + 1
+    assert len(result) == count
+
+
+def test_resample__is_even():
+    result = resample(np.array([(0.0, 0), (4, 0), (4, 4)]), 5)
+    np.testing.assert_allclose(result, [(0, 0), (2, 0), (4, 0), (4, 2), (4, 4)])
 
 
 @given(lines, st.floats(1.0, 50.0))

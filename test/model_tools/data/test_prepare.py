@@ -2,6 +2,10 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
@@ -134,6 +138,37 @@ def test_prepare__ctrl_c_leaves_a_report_and_a_folder_to_go_on_with(
     assert {**whole, REPORT: b''} == {**out, REPORT: b''}
 
 
+def test_prepare__killed_run_ends_whole_and_is_gone_on_with(tree, miniatures, tmp_path):
+    name = miniatures.truth['train'][0].name
+    for path in list(tree.rglob(f'{name}.*')):
+        for i in range(100):
+            os.link(path, path.with_name(f'{name}-{i:02}{path.suffix}'))
+    out = tmp_path / 'out'
+    options = ['--out', out, '--splits', 'train', '--workers', '2']
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'model_tools.cli', 'prepare', tree, *options],
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    while not list(out.glob('det_annotations/train/*.json')) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)  # returns when the last worker has closed the pipe
+    report = run(tree, out, splits=['train'])
+    assert 0 < report['train']['kept'] < report['train']['images'] == 102
+    run(tree, tmp_path / 'whole', splits=['train'])
+    whole = contents(tmp_path / 'whole')
+    found = {k: v for k, v in contents(out).items() if not k.endswith('.part')}
+    assert {**whole, REPORT: b''} == {**found, REPORT: b''}
+
+
+@pytest.mark.parametrize('text', ['[]', '{"train": 5}', '{"train": {}}', '{', '\udcff'])
+def test_prepare__report_that_is_none_is_refused(miniatures, tmp_path, text):
+    (tmp_path / REPORT).write_bytes(text.encode(errors='surrogateescape'))
+    with pytest.raises(DatasetError, match=r"prepare\.json': expected"):
+        run(miniatures.roots['2018_files'], tmp_path)
+
+
 def test_prepare__counts_dropped_objects_once(tree, miniatures, tmp_path):
     name = miniatures.truth['train'][0].name
     path = next(tree.rglob(f'{name}.json'))
@@ -216,6 +251,30 @@ def test_command__too_many_skipped(tree, miniatures, tmp_path, capsys):
     error = capsys.readouterr().err
     assert '1 of 2 images cannot be used' in error
     assert '--max-skipped' in error
+
+
+def test_command__split_that_an_earlier_run_did_not_come_to(tree, miniatures, tmp_path, capsys):
+    next(tree.rglob(f'{miniatures.truth["train"][0].name}.json')).write_text('[]')
+    command = ['prepare', str(tree), '--out', str(tmp_path / 'out'), '--workers', '1']
+    assert main(command) == 2
+    assert main([*command, '--splits', 'train', '--max-skipped', '0.5']) == 0
+    text = capsys.readouterr().out
+    assert 'train: 1 of 2 images ready, 1 of them before' in text
+    assert 'val' not in text
+
+
+def test_command__file_name_that_is_no_text(tree, miniatures, tmp_path):
+    path = next(tree.rglob(f'{miniatures.truth["train"][0].name}.jpg'))
+    path.rename(path.with_name(os.fsdecode(b'caf\xe9.jpg')))
+    options = ['--out', tmp_path / 'out', '--splits', 'train', '--max-skipped', '1']
+    done = subprocess.run(
+        [sys.executable, '-m', 'model_tools.cli', 'prepare', tree, *options],
+        env={**os.environ, 'PYTHONIOENCODING': 'utf-8:strict'},
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert rb'caf\udce9.json' in done.stdout
 
 
 def test_command__nothing_to_do(capsys):

@@ -19,7 +19,6 @@ def _lost(count, kind='missing_mask'):
         (100, 0.01, 1),
         (250, 0.01, 2),
         (4, 0.5, 2),
-        (3, 1.0, 3),
     ],
 )
 def test_skip__raises_above_the_limit(images, limit, allowed):
@@ -32,6 +31,13 @@ def test_skip__raises_above_the_limit(images, limit, allowed):
     assert raised.value.kind == 'too_many'
     for part in ("'m0.png': expected a mask", f'{limit:.2%}', '--max-skipped'):
         assert part in str(raised.value)
+
+
+def test_skip__a_limit_of_1_is_none():
+    problems = Problems(1, limit=1.0)
+    for error in _lost(3):  # a tar that is cut short counts beside the images
+        problems.skip(error)
+    assert problems.skipped == 3
 
 
 def test_summary__of_nothing():

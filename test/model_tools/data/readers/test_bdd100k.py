@@ -106,6 +106,22 @@ def test_read__image_without_objects(tree, labels):
         np.testing.assert_array_equal(mask, np.zeros((720, 1280)))
 
 
+def test_open_data__splits_that_are_links_to_another_disk(tree, tmp_path):
+    images = tree('2018_list') / 'bdd100k/images/100k'
+    for split in ('train', 'val', 'test'):
+        shutil.move(images / split, tmp_path / split)
+        (images / split).symlink_to(tmp_path / split)
+    assert _read(tmp_path / '2018_list').boxes_complete
+
+
+def test_open_data__images_without_split(tree):
+    root = tree('2018_list')
+    images = root / 'bdd100k/images/100k'
+    for path in list(images.rglob('*.jpg')):
+        path.rename(images / path.name)
+    assert open_data(root).layout == 'images'
+
+
 def test_label_sources__best_first(tree, miniatures):
     root = tree('2018_list')
     kinds = [open_data(root).label_sources('val')]

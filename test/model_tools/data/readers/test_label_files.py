@@ -87,6 +87,16 @@ def test_json_list__error_far_from_the_end_stops_at_once(tmp_path, monkeypatch):
         labels.read('a')
 
 
+def test_json_list__broken_one_holds_on_to_no_reader(tmp_path):
+    labels = _list(tmp_path, '[{"name":')
+    depths = []
+    for _ in range(3):
+        with pytest.raises(DatasetError) as error:
+            labels.read('a')
+        depths.append(len(error.traceback))
+    assert depths[1] == depths[2] <= depths[0]
+
+
 def test_json_folder__one_file_an_image(tmp_path):
     (tmp_path / 'val').mkdir()
     (tmp_path / 'val' / 'a.json').write_text(json.dumps(RECORDS[0]))

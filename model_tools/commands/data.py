@@ -98,7 +98,8 @@ def _preview(arguments: argparse.Namespace) -> None:
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(arguments.out), sheet):
         raise OSError(f"cannot write '{arguments.out}': is the disk full or read-only?")
-    for sentence in problems.summary()['examples']:
+    # Images are read to choose them, and again to show them: what is wrong is noted twice.
+    for sentence in dict.fromkeys(problems.summary()['examples']):
         print(sentence)
     print(arguments.out)
 

@@ -57,6 +57,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from model_tools.evaluation.report import table, write_html
     from panoptic_perception.engines import default_model_path
 
+    _check_outputs(arguments.out, arguments.html)
     protocols = load_protocols(arguments.protocol, dict(arguments.set))
     model = arguments.model or default_model_path()
     predictors = make_predictors(model, protocols, threads=arguments.threads)
@@ -79,11 +80,20 @@ def _run(arguments: argparse.Namespace) -> None:
     record = merge_records([evaluation.record() for _, evaluation in runs])
     print(table(record))
     if arguments.out is not None:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps(record, indent=1) + '\n')
         print(arguments.out)
     if arguments.html is not None:
         predictor, evaluation = runs[0]
-        arguments.html.parent.mkdir(parents=True, exist_ok=True)
         write_html(record, extreme_tiles(evaluation, predictor, data), arguments.html)
         print(arguments.html)
+
+
+def _check_outputs(*paths: Path | None) -> None:
+    """Make the folders of the outputs; ValueError, before the work, if one cannot be a file."""
+    files = [path for path in paths if path is not None]
+    if len({path.resolve() for path in files}) < len(files):
+        raise ValueError(f"--out and --html both name '{files[0]}': give two files")
+    for path in files:
+        if path.is_dir():
+            raise ValueError(f"'{path}': expected the name of a file to write, found a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,11 @@ HALF = Thresholds(score=0.3, drivable=0.5, lane=0.5)
 
 
 class CheckpointEngine:
-    """The averaged network of a checkpoint, with NMS of the exported graph but other settings."""
+    """
+    The averaged network of a checkpoint, with NMS of the exported graph but other settings.
+
+    `max_boxes` is the limit of each label in an image.
+    """
 
     def __init__(
         self,
@@ -56,7 +60,7 @@ class CheckpointEngine:
             cells,
             score_floor=score_floor,
             nms_iou=nms_iou,
-            max_boxes=max_boxes,
+            max_boxes=max_boxes * len(self.model.labels),
         )
         self._suppression = onnxruntime.InferenceSession(
             graph.SerializeToString(), providers=['CPUExecutionProvider']

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from model_tools.data.sample import Sample
 from model_tools.evaluation.detection import BoxResult, BoxTruth, DetectionCounts
 from model_tools.evaluation.grids import dilate_lane, label_on_grid, plane_on_grid
 from model_tools.evaluation.lane_distance import LaneDistanceCounts
-from model_tools.evaluation.prediction import Prediction
+from model_tools.evaluation.prediction import Prediction, Task
 from model_tools.evaluation.protocol import Protocol, ProtocolError
 from model_tools.evaluation.segmentation import BANDS, MaskCounts, lowest_level, mask_scores
 
@@ -32,11 +32,18 @@ class ProtocolCounts:
         tasks: frozenset[str],
     ) -> None:
         self.protocol = protocol
-        self.labels = protocol.labels or tuple(truth_labels)
-        if unknown := [label for label in self.labels if label not in truth_labels]:
+        wanted = protocol.labels or tuple(truth_labels)
+        if unknown := [label for label in wanted if label not in truth_labels]:
             raise ProtocolError(
                 f'protocol {protocol.name!r} scores the labels {unknown}, but the label set has '
                 f'only {list(truth_labels)}'
+            )
+        # A label that the predictor never gives has no score, as a task that it lacks.
+        self.labels = tuple(label for label in wanted if label in found_labels)
+        if not self.labels and 'detection' in tasks:
+            raise ProtocolError(
+                f'protocol {protocol.name!r} scores the labels {list(wanted)}, but the predictor '
+                f'gives only {list(found_labels)}: choose another label set'
             )
         self._tasks = tasks
         self._truth_index = _positions(truth_labels, self.labels)
@@ -60,12 +67,23 @@ class ProtocolCounts:
         """Count one image."""
         self._add_boxes(sample, prediction)
         wh = (sample.image.shape[1], sample.image.shape[0])
-        direct = self.protocol.drivable == 'direct'
-        drivable = sample.drivable_direct if direct else sample.drivable
-        self._add_mask(self.drivable, drivable, prediction.drivable, wh)
+        self._add_mask(self.drivable, self.mask(sample, 'drivable'), prediction.drivable, wh)
         if self.is_whole:
             self._add_mask(self.direct, sample.drivable_direct, prediction.drivable, wh)
         self._add_lane(sample.lane, prediction.lane, wh)
+
+    def labelled(self, task: Task) -> np.ndarray:
+        """Return the images whose labels of a task were scored, (n,) bool."""
+        if task == 'detection':
+            return self.detection.labelled
+        return (self.drivable if task == 'drivable' else self.lane).labelled
+
+    def mask(self, sample: Sample, task: Task) -> np.ndarray | None:
+        """Return the labelled mask that the protocol compares, at source size."""
+        if task == 'drivable':
+            direct = self.protocol.drivable == 'direct'
+            return sample.drivable_direct if direct else sample.drivable
+        return sample.lane
 
     def boxes(self, sample: Sample, prediction: Prediction) -> tuple[BoxTruth, BoxResult]:
         """Return the labelled and the found boxes that the protocol compares, in its labels."""
@@ -87,10 +105,16 @@ class ProtocolCounts:
             'lane': self._lane_scores(images),
         }
 
-    def curves(self) -> dict[str, Any]:
-        """Return what the plots of a report show, over all images."""
-        masks = {'drivable': self.drivable, 'lane': self.lane}
-        masks = {task: counts for task, counts in masks.items() if counts.labelled.any()}
+    def curves(self, *, decided: Collection[str] = ()) -> dict[str, Any]:
+        """Return what the plots of a report show, over all images.
+
+        Masks of the tasks in `decided` hold no probabilities, so there is nothing to vary.
+        """
+        masks = {
+            task: counts
+            for task, counts in (('drivable', self.drivable), ('lane', self.lane))
+            if task not in decided and counts.labelled.any()
+        }
         boxes = self.detection.labelled.any()
         return {
             'precision_recall': self.detection.curves() if boxes else {},

@@ -16,13 +16,17 @@ from model_tools.data.problems import DatasetError, Problems
 from model_tools.data.readers import RoadData, read_samples
 from model_tools.data.sample import Sample
 from model_tools.evaluation.counts import ProtocolCounts
-from model_tools.evaluation.prediction import Predictor
+from model_tools.evaluation.prediction import TASKS, Predictor, Task
 from model_tools.evaluation.protocol import Protocol
 
 SCHEMA = 1
 SLICES = ('source', 'timeofday', 'weather', 'scene')
-TRUST = {'boxes': 'box_label', 'drivable': 'drivable_label', 'lane': 'lane_label'}
-"""Attributes that say how each kind of label came about."""
+TRUST: Mapping[Task, tuple[str, str]] = {
+    'detection': ('boxes', 'box_label'),
+    'drivable': ('drivable', 'drivable_label'),
+    'lane': ('lane', 'lane_label'),
+}
+"""What the labels of each task are called, and the attribute that says how they came about."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,12 @@ class Evaluation:
             'model': dict(self.model),
             'data': dict(self.data),
             'protocols': {c.protocol.name: self._protocol(c) for c in self.counts},
-            'curves': self.counts[0].curves(),
+            'curves': self.counts[0].curves(decided=self._decided()),
         }
+
+    def _decided(self) -> set[str]:
+        """Return the tasks whose masks came without probabilities."""
+        return {task for task in TASKS if f'{task}_threshold' in self.model['fixed']}
 
     def _protocol(self, counts: ProtocolCounts) -> dict[str, Any]:
         everything = np.ones(len(self.names), bool)
@@ -59,14 +67,16 @@ class Evaluation:
                     for value in self._values(key)
                 }
                 for key in self.slices
-                if self._values(key) != ['unknown']
+                if key not in SLICES or self._values(key) != ['unknown']
             },
         }
 
     def _slice(self, counts: ProtocolCounts, images: np.ndarray) -> dict[str, Any]:
         trust = {
-            task: sorted({a.get(key, 'unstated') for a in self._of(images)})
-            for task, key in TRUST.items()
+            kind: sorted(
+                {a.get(key, 'unstated') for a in self._of(images & counts.labelled(task))}
+            )
+            for task, (kind, key) in TRUST.items()
         }
         return {**counts.scores(images), 'labels': trust}
 
@@ -97,7 +107,8 @@ def evaluate(
     `max_skipped` of the split. `slices` are further attributes to slice by.
 
     Raises:
-        DatasetError: No sample can be scored, or too many had to be skipped.
+        DatasetError: No sample can be scored, none is labelled, or too many had to be skipped.
+        ProtocolError: A protocol scores labels that the label set or the predictor lacks.
 
     """
     facts = predictor.describe()
@@ -112,6 +123,8 @@ def evaluate(
         for protocol in protocols
     )
     names = data.names(split)
+    if set(data.label_sources(split).values()) == {'none'}:
+        raise _unlabelled(data, split, predictor)
     problems = Problems(len(names), limit=max_skipped)
     scored: list[str] = []
     attributes: list[Mapping[str, str]] = []
@@ -134,10 +147,12 @@ def evaluate(
             'used: give another --split',
             kind='empty_split',
         )
+    if not any(count.labelled(task).any() for count in counts for task in TASKS):
+        raise _unlabelled(data, split, predictor)
     return Evaluation(
         model={**facts, 'tasks': sorted(predictor.tasks)},
         data={
-            'name': data.root.name,
+            'name': data.root.resolve().name,
             'layout': data.layout,
             'split': split,
             'images': len(scored),
@@ -163,6 +178,14 @@ def merge_records(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**first, 'protocols': protocols}
 
 
+def _unlabelled(data: RoadData, split: str, predictor: Predictor) -> DatasetError:
+    return DatasetError(
+        f"'{data.root}': expected labels of {' or '.join(sorted(predictor.tasks))} in split "
+        f'{split!r}, found none to score by: give labelled data',
+        kind='no_labels',
+    )
+
+
 def _settled(protocol: Protocol, facts: Mapping[str, Any]) -> Protocol:
     """Return the protocol with the predictor's own thresholds and with what it cannot change."""
     own = {
@@ -171,6 +194,9 @@ def _settled(protocol: Protocol, facts: Mapping[str, Any]) -> Protocol:
         if getattr(protocol, f'{task}_threshold') is None
     }
     protocol = dataclasses.replace(protocol, **own)
-    for setting, value in facts['fixed'].items():
+    for setting, fixed in facts['fixed'].items():
+        # What the predictor left out is lost; more can be left out.
+        stricter = {'score_floor': max, 'max_boxes': min}.get(setting)
+        value = stricter(fixed, getattr(protocol, setting)) if stricter else fixed
         protocol = protocol.override(setting, value, f'fixed in the {facts["kind"]}')
     return protocol

@@ -64,7 +64,8 @@ def _draw(
         return draw_detection_tile(
             sample.image, truth, boxes, score, counts.labels, min_height=height
         )
-    label, plane = getattr(sample, task), getattr(prediction, task)
+    label, plane = counts.mask(sample, task), getattr(prediction, task)
+    assert label is not None  # only labelled images have a score
     source_wh = (sample.image.shape[1], sample.image.shape[0])
     found = plane_on_grid(plane, source_wh, 'native') >= lowest_level(counts.threshold(task))
     return draw_mask_tile(sample.image, label, found)

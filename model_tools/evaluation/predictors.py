@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,8 @@ class ModelFilePredictor(EnginePredictor):
     """A model file of the contract, run as on the vehicle."""
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
-        fixed = {'score_floor': SCORE_FLOOR, 'nms_iou': NMS_IOU, 'max_boxes': MAX_BOXES}
         engine = load_engine(path, threads=threads)
+        fixed = _graph_settings(engine.model.labels)
         super().__init__(engine, kind='model file', stretched=False, fixed=fixed)
 
 
@@ -137,19 +137,10 @@ class RunFolderPredictor:
     def __call__(self, image: np.ndarray, name: str) -> Prediction:
         """Return what was written for the image of that name."""
         height, width = image.shape[:2]
-        boxes: list[list[float]] = []
-        scores: list[float] = []
-        labels: list[int] = []
-        if 'detection' in self.tasks:
-            for item in self._record(name, (width, height))['detections']:
-                boxes.append(item['box'])
-                scores.append(item['score'])
-                labels.append(self.labels.index(item['label']))
-        has_masks = 'lane' in self.tasks
+        has_boxes, has_masks = 'detection' in self.tasks, 'lane' in self.tasks
+        found = self._detections(name, (width, height)) if has_boxes else _box_arrays([], ())
         return Prediction(
-            boxes=np.array(boxes, np.float32).reshape(-1, 4),
-            scores=np.array(scores, np.float32),
-            labels=np.array(labels, np.int64),
+            *found,
             drivable=self._mask(f'{name}.drivable.png', (width, height)) if has_masks else None,
             lane=self._mask(f'{name}.lane.png', (width, height)) if has_masks else None,
         )
@@ -160,7 +151,7 @@ class RunFolderPredictor:
         thresholds = model['thresholds']
         return {
             'kind': 'run folder',
-            'name': self._folder.name,
+            'name': self._folder.resolve().name,
             'sha256': model['sha256'],
             'labels': list(self.labels),
             'input': 'as written',
@@ -168,19 +159,21 @@ class RunFolderPredictor:
             'engine': self._summary['engine'],
             'fixed': {
                 'geometry': 'as written',
+                **_graph_settings(self.labels),
                 'score_floor': thresholds['score'],
-                'nms_iou': NMS_IOU,
-                'max_boxes': MAX_BOXES,
                 'drivable_threshold': thresholds['drivable'],
                 'lane_threshold': thresholds['lane'],
             },
         }
 
-    def _record(self, name: str, wh: tuple[int, int]) -> dict[str, Any]:
+    def _detections(
+        self, name: str, wh: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         path = self._folder / f'{name}.json'
         try:
             record = json.loads(path.read_bytes())
             result_wh = (record['width'], record['height'])
+            found = _box_arrays(record['detections'], self.labels)
         except (OSError, ValueError, KeyError, TypeError) as error:
             found_instead = error.strerror if isinstance(error, OSError) else repr(error)
             raise DatasetError(
@@ -194,7 +187,7 @@ class RunFolderPredictor:
                 f'{result_wh[0]}x{result_wh[1]}: it belongs to another image',
                 kind='wrong_size',
             )
-        return record
+        return found
 
     def _mask(self, file: str, wh: tuple[int, int]) -> np.ndarray:
         path = self._folder / file
@@ -207,6 +200,25 @@ class RunFolderPredictor:
                 kind='missing_result',
             )
         return mask
+
+
+def _box_arrays(
+    items: Sequence[Mapping[str, Any]], labels: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return boxes, scores and labels of a result file; ValueError for what `run` never writes."""
+    boxes = np.array([item['box'] for item in items], np.float32).reshape(len(items), 4)
+    scores = np.array([item['score'] for item in items], np.float32)
+    if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
+        raise ValueError('a box or score that is not finite')
+    if unknown := {item['label'] for item in items} - {*labels}:
+        raise ValueError(f'labels {sorted(unknown)} that the model lacks')
+    return boxes, scores, np.array([labels.index(item['label']) for item in items], np.int64)
+
+
+def _graph_settings(labels: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that the graph of our model files decides: it shares boxes equally."""
+    most = MAX_BOXES // max(1, len(labels))
+    return {'score_floor': SCORE_FLOOR, 'nms_iou': NMS_IOU, 'max_boxes': most}
 
 
 def _read_summary(folder: Path) -> dict[str, Any]:

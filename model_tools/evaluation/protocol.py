@@ -41,7 +41,7 @@ class Protocol:
 
     name: str
     labels: tuple[str, ...]
-    """Labels that are scored; empty: all of the label set."""
+    """Labels that are scored, of those that the predictor gives; empty: all of the label set."""
     geometry: Geometry | str
     """How the image is fitted into the network's input."""
     score_floor: float
@@ -81,6 +81,8 @@ class Protocol:
         original = before.protocol if before else getattr(self, setting)
         changed: dict[str, Any] = {setting: value}
         overrides = {**self.overrides, setting: Override(original, value, why)}
+        if value == original:
+            del overrides[setting]
         return dataclasses.replace(self, **changed, overrides=overrides)
 
     def settings(self) -> dict[str, Any]:
@@ -183,7 +185,7 @@ def _parse(setting: str, text: str) -> Any:
             raise ProtocolError(f'setting {setting!r} is one of {choices}, found {text!r}')
         return text
     if setting == 'labels':
-        return tuple(word.strip() for word in text.split(',') if word.strip())
+        return tuple(dict.fromkeys(word.strip() for word in text.split(',') if word.strip()))
     if setting == 'average':
         if text in ('dataset', 'image') or _is_batch(text):
             return text

@@ -80,19 +80,18 @@ def _row(contender: Contender, record: Mapping[str, Any], protocol: Protocol) ->
         'parameters_m': contender.parameters_m,
         'model': {k: model.get(k) for k in ('kind', 'sha256', 'input', 'engine', 'origin')},
         'scores': {
-            name: _scores(part, contender.predictor.labels)
-            for name, part in {'all': scored['all'], **sources}.items()
+            name: _scores(part) for name, part in {'all': scored['all'], **sources}.items()
         },
     }
 
 
-def _scores(part: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
-    """Return the headline scores of a slice; a label that the predictor never gives has none."""
+def _scores(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the headline scores of a slice."""
     detection = part['detection'] or {'labels': {}}
     return {
         'images': part['images'],
         'labels': part['labels'],
-        'ap50': {k: v['ap50'] for k, v in detection['labels'].items() if k in labels},
+        'ap50': {k: v['ap50'] for k, v in detection['labels'].items()},
         **{
             f'{task}_iou': part[task]['iou'] if part[task] else None
             for task in ('drivable', 'lane')

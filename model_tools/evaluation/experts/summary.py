@@ -55,7 +55,9 @@ def _slice(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         for row, s in zip(rows, scores, strict=True)
     ]
     title = 'All images' if name == 'all' else f'Source {name}'
-    origins = '; '.join(f'{task} {", ".join(how)}' for task, how in scores[0]['labels'].items())
+    origins = '; '.join(
+        f'{task} {", ".join(how) or "none"}' for task, how in scores[0]['labels'].items()
+    )
     return [f'{title} ({scores[0]["images"]}). Labels: {origins}.', _table(headers, body)]
 
 

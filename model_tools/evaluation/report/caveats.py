@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from model_tools.evaluation.report.columns import LABEL_KIND, figure
@@ -37,19 +37,24 @@ def _protocols(protocols: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _labels(record: Mapping[str, Any]) -> Iterator[str]:
-    first = next(iter(record['protocols'].values()))
+    first = next(iter(record['protocols'].values()))['all']
+    lacking = [task for task in LABEL_KIND if first[task] is None]
+    if lacking:
+        yield f'No {_list(lacking, "or")} score: the labels or the predictor lack that.'
+    makers: dict[str, list[str]] = {}
     for task, kind in LABEL_KIND.items():
-        if first['all'][task] is None:
-            yield f'No {task} score: the labels or the predictor lack that task.'
-            continue
-        drawn = figure(first['all'], 'labels', kind)
-        if drawn in (None, [], ['unstated']):
-            yield f'The data do not say who made the labels of {kind}.'
-        elif drawn != ['real']:
+        if task not in lacking:
+            drawn = figure(first, 'labels', kind) or ['unstated']
             others = ', '.join(how for how in drawn if how != 'real')
+            makers.setdefault(others, []).append(kind)
+    for others, kinds in makers.items():
+        if others == 'unstated':
+            yield f'The data do not say who made the labels of {_list(kinds, "and")}.'
+        elif others:
             yield (
-                f'Not all labels of {kind} were drawn by people ({others}): there the figures say'
-                ' how well other models or filters are copied, their faults included.'
+                f'Not all labels of {_list(kinds, "and")} were drawn by people ({others}): there'
+                ' the figures say how well other models or filters are copied, their faults'
+                ' included.'
             )
     if 'drawn' in record['data']['label_sources'].get('lane', ''):
         yield (
@@ -78,3 +83,8 @@ def _images(record: Mapping[str, Any]) -> Iterator[str]:
             f' {", ".join(small)}.'
         )
     yield 'A slice differs from another in more than its name: its causes are not told apart.'
+
+
+def _list(words: Sequence[str], joint: str) -> str:
+    *most, last = words
+    return f'{", ".join(most)} {joint} {last}' if most else last

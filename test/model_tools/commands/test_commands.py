@@ -61,6 +61,9 @@ def test_train_export_evaluate(config, road_folder, tmp_path, capsys):
         (['train', '--config', 'missing.yaml', '--data', 'd', '--out', 'OUT'], 'missing.yaml'),
         (['export', '--checkpoint', 'OUT/x.pt', '--data', 'd', '--out', 'OUT/y.onnx'], 'x.pt'),
         (['evaluate', '--model', 'OUT/x.onnx', '--data', 'd'], 'x.onnx'),
+        (['evaluate', '--data', 'd', '--threads', '-3'], 'threads must be 0'),
+        (['evaluate', '--data', 'd', '--html', '.'], 'found a folder'),
+        (['evaluate', '--data', 'd', '--html', 'OUT/a', '--out', 'OUT/a'], 'give two files'),
     ],
 )
 def test_bad_input__is_one_sentence(config, tmp_path, capsys, arguments, message):

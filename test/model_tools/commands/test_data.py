@@ -72,7 +72,7 @@ def test_data_check__a_fault_is_exit_code_1(road_folder, pictures, capsys):
         (['stats', 'PICTURES', '--labels', 'cars'], 'cars'),
         (['preview', 'PICTURES', '--out', 'x.gif'], '.png or .jpg'),
         (['preview', 'PICTURES', '--out', 'x.png', '--count', '0'], '--count is 1 or more'),
-        (['preview', 'PICTURES', '--out', 'x.png', '--names', '9'], 'no image of split'),
+        (['preview', 'PICTURES', '--out', 'x.png', '--names', '9'], "has no image '9'"),
         (['check', 'PICTURES', '--max-distance', '256'], '0 to 255'),
         (['check', 'PICTURES', '--splits', 'all', 'test'], 'test'),
     ],

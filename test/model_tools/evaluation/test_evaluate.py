@@ -2,14 +2,18 @@
 """The tiny model answers by colour, so its scores on a drawn data set are known."""
 
 import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from model_tools.data.label_set import VEHICLE
-from model_tools.data.problems import DatasetError
-from model_tools.data.readers import ReaderSettings, open_data
+from model_tools.data.label_set import VEHICLE, load_label_set
+from model_tools.data.problems import DatasetError, Problems
+from model_tools.data.readers import ReaderSettings, open_data, read_samples
+from model_tools.evaluation.counts import ProtocolCounts
 from model_tools.evaluation.evaluate import evaluate, merge_records
 from model_tools.evaluation.extremes import extreme_tiles, image_scores
 from model_tools.evaluation.prediction import Prediction
@@ -99,7 +103,7 @@ def test_evaluate__known_answers(evaluation, scene_labels):
     assert everything['lane']['tolerance']['px'] == 4
     assert 'direct' not in everything['drivable']  # the layout does not tell it apart
     assert everything['labels'] == {
-        'boxes': ['none', 'real'],
+        'boxes': ['real'],  # of the image that has them
         'drivable': ['real'],
         'lane': ['real'],
     }
@@ -124,7 +128,9 @@ def test_evaluate__record_names_settings_model_and_data(evaluation, predictor):
     dataset = record['protocols']['dataset']
     assert dataset['settings']['match'] == 'coco'
     assert dataset['overrides'] == {
-        'score_floor': {'protocol': 0.001, 'used': 0.05, 'why': 'fixed in the model file'}
+        'score_floor': {'protocol': 0.001, 'used': 0.05, 'why': 'fixed in the model file'},
+        # Three labels share the 300 boxes of the file.
+        'max_boxes': {'protocol': 300, 'used': 100, 'why': 'fixed in the model file'},
     }
     assert dataset['settings']['drivable_threshold'] == record['model']['thresholds']['drivable']
     json.dumps(record)
@@ -154,6 +160,96 @@ def test_evaluate__label_that_the_set_lacks(predictor, drawn_folder):
     data = open_data(drawn_folder)
     with pytest.raises(ProtocolError, match=r"scores the labels \['tram'\]"):
         evaluate(predictor, data, 'val', load_protocols(['yolop'], {'labels': 'tram'}))
+
+
+def test_evaluate__a_label_that_the_predictor_never_gives_has_no_score(drawn_folder):
+    class OnlyCycles(OnlyLanes):
+        labels = ('cycle', 'vehicle')
+        tasks = frozenset({'detection'})
+
+        def __call__(self, image, name):
+            boxes, scores = np.array([RED_BOX], np.float32), np.array([0.9], np.float32)
+            return Prediction(boxes, scores, np.array([1]), drivable=None, lane=None)
+
+    data = open_data(drawn_folder)
+    found = evaluate(OnlyCycles(), data, 'val', DATASET).record()['protocols']['dataset']['all']
+    labels = found['detection']['labels']
+    assert list(labels) == ['vehicle', 'cycle']  # no person
+    assert labels['vehicle']['at']['0.5'] == {'precision': 1.0, 'recall': 0.5, 'f1': 0.6667}
+    assert found['detection']['map50'] == labels['vehicle']['ap50']
+
+
+def test_evaluate__no_label_in_common(predictor, drawn_folder, tmp_path):
+    (tmp_path / 'cars.yaml').write_text('car: [car]')
+    labels = load_label_set(str(tmp_path / 'cars.yaml'))
+    data = open_data(drawn_folder, ReaderSettings(labels=labels))
+    with pytest.raises(ProtocolError, match=r"labels \['car'\], but the predictor gives only"):
+        evaluate(predictor, data, 'val', DATASET)
+
+
+@pytest.mark.parametrize('form', ['images', 'boxes without masks'])
+def test_evaluate__nothing_labelled(predictor, drawn_folder, tmp_path, form):
+    data, split, answers = open_data(drawn_folder / 'images' / 'val'), 'all', predictor
+    if form != 'images':
+        for folder in ('images', 'det_annotations'):
+            shutil.copytree(drawn_folder / folder, tmp_path / folder)
+        data, split, answers = open_data(tmp_path), 'val', OnlyLanes()
+    with pytest.raises(DatasetError, match=f'lane in split {split!r}, found none') as caught:
+        evaluate(answers, data, split, DATASET)
+    assert caught.value.kind == 'no_labels'
+
+
+def test_evaluate__the_folder_that_one_stands_in_has_a_name(predictor, drawn_folder, monkeypatch):
+    monkeypatch.chdir(drawn_folder / 'images')
+    record = evaluate(predictor, open_data(Path('..')), 'val', DATASET).record()
+    assert record['data']['name'] == drawn_folder.name
+
+
+@pytest.mark.parametrize(
+    ('setting', 'asked', 'used', 'why'),
+    [
+        ('score_floor', '0.01', 0.05, 'fixed in the model file'),
+        ('score_floor', '0.95', 0.95, 'asked for'),
+        ('max_boxes', '200', 100, 'fixed in the model file'),
+        ('max_boxes', '7', 7, 'asked for'),
+        ('nms_iou', '0.5', 0.6, None),  # the protocol's own again
+    ],
+)
+def test_evaluate__a_model_file_can_only_be_cut_further(
+    predictor, drawn_folder, setting, asked, used, why
+):
+    protocols = load_protocols(['dataset'], {setting: asked})
+    record = evaluate(predictor, open_data(drawn_folder), 'val', protocols).record()
+    protocol = record['protocols']['dataset']
+    assert protocol['settings'][setting] == used
+    assert protocol['overrides'].get(setting, {}).get('why') == why
+    if asked == '0.95':  # above the score of every box
+        assert protocol['all']['detection']['labels']['vehicle']['max_recall'] == 0
+
+
+def test_evaluate__an_attribute_that_was_asked_for_is_never_dropped(predictor, drawn_folder):
+    data = open_data(drawn_folder)
+    record = evaluate(predictor, data, 'val', DATASET, slices=['wheather', 'group']).record()
+    slices = record['protocols']['dataset']['slices']
+    assert {key: list(values) for key, values in slices.items()} == {
+        'source': ['drawn'],
+        'timeofday': ['daytime', 'night'],
+        'wheather': ['unknown'],
+        'group': ['a', 'b'],
+    }
+
+
+def test_evaluate__masks_without_probabilities_have_no_curves(drawn_folder):
+    class Decided(OnlyLanes):
+        def describe(self):
+            return {**super().describe(), 'fixed': {'lane_threshold': 0.5}}
+
+    evaluation = evaluate(Decided(), open_data(drawn_folder), 'val', DATASET)
+    assert evaluation.record()['curves'] == {
+        'precision_recall': {},
+        'calibration': {},
+        'sweep': {},
+    }
 
 
 def test_evaluate__selection_of_nothing(predictor, drawn_folder):
@@ -213,6 +309,18 @@ def test_extreme_tiles__best_and_worst_of_each_task(evaluation, predictor, drawn
     scores = image_scores(evaluation.counts[0], 'detection', 0.5)
     np.testing.assert_allclose(scores, [2 / 5, np.nan])
     assert tiles[0].score == pytest.approx(2 / 5)
+
+
+def test_protocol_counts__the_mask_that_is_drawn_is_the_one_that_is_scored(drawn_folder):
+    sample = next(read_samples(open_data(drawn_folder), 'val', Problems(2)))
+    sample = replace(sample, drivable_direct=np.zeros_like(sample.drivable))
+    for choice, expected in (('merged', sample.drivable), ('direct', sample.drivable_direct)):
+        (protocol,) = load_protocols(['dataset'], {'drivable': choice})
+        counts = ProtocolCounts(
+            protocol, truth_labels=('vehicle',), found_labels=(), tasks=frozenset({'drivable'})
+        )
+        assert counts.mask(sample, 'drivable') is expected
+        assert counts.mask(sample, 'lane') is sample.lane
 
 
 def test_merge_records__protocols_of_all(evaluation):

@@ -61,6 +61,15 @@ def test_label_on_grid__halving_a_line_of_2_px(grid, resize, first, columns):
     assert label[:, columns].all()
 
 
+def test_label_on_grid__a_box_in_the_square():
+    mask = np.zeros(HD[::-1], np.uint8)
+    mask[200:400, 100:300] = 255
+    rows, columns = np.nonzero(label_on_grid(mask, 'stretch640', resize='area_any'))
+    assert (columns.min(), columns.max() + 1) == (50, 150)
+    # 177.8 to 355.6, each row that is touched.
+    assert (rows.min(), rows.max() + 1) == (177, 356)
+
+
 def test_label_on_grid__a_line_of_8_px_in_the_square():
     even = label_on_grid(_column_line(4, width=8), 'stretch640', resize='bilinear')
     np.testing.assert_array_equal(np.flatnonzero(even.all(axis=0)), [2, 3, 4, 5])

@@ -14,6 +14,7 @@ from model_tools.data.problems import DatasetError
 from model_tools.data.readers import open_data
 from model_tools.evaluation.evaluate import evaluate
 from model_tools.evaluation.predictors import (
+    EnginePredictor,
     ModelFilePredictor,
     PredictorError,
     RunFolderPredictor,
@@ -24,7 +25,7 @@ from model_tools.export.model_file import write_model_file
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.checkpoint import save_checkpoint
 from model_tools.training.config import plain_values
-from panoptic_perception.engines import ModelFileError
+from panoptic_perception.engines import ModelFileError, load_engine
 
 INPUT_WH = (160, 96)
 THRESHOLDS = {'score': 0.3, 'drivable': 0.5, 'lane': 0.5}
@@ -130,14 +131,11 @@ def test_make_predictors__a_checkpoint_follows_each_protocol(checkpoint):
     ]
 
 
-def test_checkpoint__stretched_boxes_come_back_to_source_pixels(checkpoint):
-    ((predictor, _),) = make_predictors(checkpoint, [PROTOCOLS['rmt_ppad']])
-    image = np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8)
-    found = predictor(image, 'a')
-    assert len(found.boxes) > 0
-    assert found.boxes[:, [0, 2]].max() <= 160
-    assert found.boxes[:, [1, 3]].max() <= 90
-    assert found.boxes[:, 2].max() > 100
+def test_stretched_boxes_come_back_to_source_pixels(tiny_model, scene):
+    predictor = EnginePredictor(load_engine(tiny_model), kind='', stretched=True, fixed={})
+    found = predictor(scene, 'a')
+    np.testing.assert_allclose(found.boxes[found.scores.argmax()], [100, 200, 300, 400], atol=4)
+    assert found.drivable.shape == (384, 640)  # no bars were cut off
 
 
 def test_make_predictors__a_model_file_fixes_its_settings(model_file):
@@ -147,8 +145,16 @@ def test_make_predictors__a_model_file_fixes_its_settings(model_file):
         'geometry': 'letterbox 160x96',
         'score_floor': 0.05,
         'nms_iou': 0.6,
-        'max_boxes': 300,
+        'max_boxes': 100,  # of each of three labels
     }
+
+
+def test_checkpoint__max_boxes_are_those_of_a_label(checkpoint, road_folder):
+    image = cv2.imread(str(road_folder / 'images/val/road_0.jpg'))
+    for most in (1, 2, 7):
+        protocols = load_protocols(['dataset'], {'max_boxes': str(most), 'score_floor': '0'})
+        ((predictor, _),) = make_predictors(checkpoint, protocols)
+        assert np.bincount(predictor(image, 'a').labels).tolist() == [most] * 3
 
 
 def test_model_file__missing(tmp_path):
@@ -206,12 +212,24 @@ def test_run_folder__with_overlays_alone(run_folder, tmp_path):
         RunFolderPredictor(folder)
 
 
+_BOX = '[{"box": [1, 2, 3, %s], "score": 0.5, "label": "%s"}]'
+
+
+def _result(detections):
+    return f'{{"width": 160, "height": 96, "detections": {detections}}}'.encode()
+
+
 @pytest.mark.parametrize(
     ('file', 'content', 'kind', 'message'),
     [
         ('road_0.json', None, 'missing_result', "for the image 'road_0'"),
         ('road_0.json', b'{', 'missing_result', 'expected the JSON file'),
-        ('road_0.json', b'{"width": 9, "height": 9}', 'wrong_size', '160x96, found 9x9'),
+        ('road_0.json', b'{"width": 9, "height": 9, "detections": []}', 'wrong_size', 'found 9x9'),
+        ('road_0.json', b'{"width": 160, "height": 96}', 'missing_result', 'detections'),
+        ('road_0.json', _result('[[]]'), 'missing_result', 'TypeError'),
+        ('road_0.json', _result('[{"box": [1, 2]}]'), 'missing_result', 'reshape'),
+        ('road_0.json', _result(_BOX % ('NaN', 'vehicle')), 'missing_result', 'not finite'),
+        ('road_0.json', _result(_BOX % ('9', 'tram')), 'missing_result', r"\['tram'\] that"),
         ('road_0.lane.png', None, 'missing_result', 'found none'),
         ('road_0.lane.png', b'x', 'missing_result', 'found none'),
     ],

@@ -108,6 +108,12 @@ def test_lowest_level__is_that_of_the_vehicle(threshold):
     assert lowest_level(threshold) == ramp[result.drivable_mask() > 0].min()
 
 
+@pytest.mark.parametrize(('threshold', 'logit'), [(0.45, -0.2007), (0.5, 0), (0.9, 2.1972)])
+def test_lowest_level__parts_planes_where_the_logit_does(threshold, logit):
+    below, above = np.rint(255 / (1 + np.exp([0.05 - logit, -0.05 - logit])))
+    assert below < lowest_level(threshold) <= above
+
+
 @pytest.mark.parametrize(
     ('average', 'absent', 'iou', 'miou', 'recall', 'balanced'),
     [

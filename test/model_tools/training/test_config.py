@@ -12,6 +12,7 @@ from model_tools.training.config import ConfigError, TrainingConfig, load_config
     [
         ('{data: d, epoch: 3}', r"unknown keys \['epoch'\]"),
         ('[1, 2]', 'expected a mapping'),
+        ('{data: [', r"train\.yaml': expected YAML: while parsing"),
         ('{epochs: 3}', 'data'),
         ('{data: d, epochs: many}', 'epochs'),
         ('{data: d, epochs: 0}', 'epochs'),

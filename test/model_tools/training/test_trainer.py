@@ -87,13 +87,21 @@ def test_train__broken_image_is_left_out_under_the_limit(config, tmp_path, limit
         assert '"missing_mask": 1' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('content', [None, b'', b'no checkpoint'])
+@pytest.mark.parametrize('content', [None, b'', b'no checkpoint', b'{"schema": 1}'])
 def test_load_checkpoint__broken_file_is_named(tmp_path, content):
     path = tmp_path / 'last.pt'
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r'last\.pt'):
+    with pytest.raises(CheckpointError, match=r'last\.pt') as caught:
         load_checkpoint(path)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('state', [[], {'network': {}, 'averaged': {}}])
+def test_load_checkpoint__something_else_of_torch(tmp_path, state):
+    torch.save(state, tmp_path / 'other.pt')
+    with pytest.raises(CheckpointError, match=r"other\.pt.*found one without \[.*'training'\]"):
+        load_checkpoint(tmp_path / 'other.pt')
 
 
 @pytest.mark.parametrize(

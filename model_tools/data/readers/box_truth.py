@@ -68,13 +68,19 @@ def _clipped(
     """Return the part of a box that is in the image; None if there is none."""
     x1, y1, x2, y2 = box
     if x2 <= x1 or y2 <= y1:
-        problems.note('empty box', f"'{where}': box {box} is empty or inverted: left out")
+        problems.note('empty box', f"'{where}': {_text(box)} is empty or inverted: left out")
         return None
     width, height = wh
     inside = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
     if inside[2] <= inside[0] or inside[3] <= inside[1]:
-        problems.note('box outside', f"'{where}': box {box} is outside {width}x{height}: left out")
+        problems.note(
+            'box outside', f"'{where}': {_text(box)} is outside {width}x{height}: left out"
+        )
         return None
     if max(abs(a - b) for a, b in zip(box, inside, strict=True)) > _ROUNDING_PX:
-        problems.note('box clipped', f"'{where}': box {box} leaves {width}x{height}: cut")
+        problems.note('box clipped', f"'{where}': {_text(box)} leaves {width}x{height}: cut")
     return inside
+
+
+def _text(box: tuple[float, float, float, float]) -> str:
+    return f'box ({", ".join(f"{value:g}" for value in box)})'

@@ -69,7 +69,7 @@ class _Job:
     def path(self, folder: str, name: str) -> Path:
         return self.out / folder / self.split / name
 
-    def todo(self) -> list[str]:
+    def unfinished(self) -> list[str]:
         """Return the names of the images that are not done."""
         names = self.data.names(self.split)
         return [n for n in names if not self.path('det_annotations', f'{n}.json').is_file()]
@@ -165,9 +165,9 @@ def _write_report(out: Path, report: dict[str, Any]) -> None:
 def _prepare_split(
     job: _Job, report: dict[str, Any], pool: ProcessPoolExecutor, max_skipped: float
 ) -> None:
-    total, todo = len(job.data.names(job.split)), job.todo()
-    kept = total - len(todo)
-    chunks = [todo[i : i + _CHUNK] for i in range(0, len(todo), _CHUNK)]
+    total, left = len(job.data.names(job.split)), job.unfinished()
+    kept = total - len(left)
+    chunks = [left[i : i + _CHUNK] for i in range(0, len(left), _CHUNK)]
     problems = Problems(total, limit=max_skipped)
     entry = report[job.split]
     earlier = Counter(entry.get('dropped_objects', {}))
@@ -195,7 +195,7 @@ _jobs: dict[str, _Job]
 def _pool(jobs: Sequence[_Job], workers: int) -> ProcessPoolExecutor:
     for job in jobs:
         # The first read makes the index of a label file, which the workers then need not make.
-        for name in job.todo()[:1]:
+        for name in job.unfinished()[:1]:
             with suppress(DatasetError):
                 job.data.read(job.split, name, Problems(1, limit=1.0))
     # A fork of this process would copy the locks of OpenCV's threads, held for ever where those

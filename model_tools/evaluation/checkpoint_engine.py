@@ -11,14 +11,14 @@ import numpy as np
 import onnxruntime
 import torch
 
-from model_tools.export.onnx_graph import DeployedNet, suppression_graph
+from model_tools.evaluation.thresholds import NEUTRAL
+from model_tools.export.model_file import PAD_VALUE
+from model_tools.export.onnx_graph import DeployedNet
+from model_tools.export.suppression import suppression_graph
 from model_tools.networks.heads import STRIDES
 from model_tools.training.checkpoint import load_checkpoint, load_network
 from panoptic_perception.core.results import EngineInfo, Thresholds
 from panoptic_perception.engines import ModelInfo, NetworkOutput
-
-PAD_VALUE = 114
-HALF = Thresholds(score=0.3, drivable=0.5, lane=0.5)
 
 
 class CheckpointEngine:
@@ -47,7 +47,7 @@ class CheckpointEngine:
             input_wh=(width, height),
             batch_size=None,
             pad_value=PAD_VALUE,
-            thresholds=HALF,
+            thresholds=Thresholds(**NEUTRAL),
             precision='fp32',
             provenance={},
             metrics={},

@@ -66,7 +66,7 @@ class EnginePredictor:
         thresholds = engine.model.thresholds
         self.labels = engine.model.labels
         self.tasks: frozenset[str] = frozenset(TASKS)
-        self._engine = engine
+        self.engine = engine
         self._kind = kind
         self._stretched = stretched
         self._fixed = fixed
@@ -76,7 +76,7 @@ class EnginePredictor:
 
     def __call__(self, image: np.ndarray, name: str) -> Prediction:
         """Answer an (H, W, 3) uint8 BGR image."""
-        shown = cv2.resize(image, self._engine.model.input_wh) if self._stretched else image
+        shown = cv2.resize(image, self.engine.model.input_wh) if self._stretched else image
         result = self._perceiver(shown)
         found = result.detections
         gain = np.array(image.shape[1::-1], np.float32) / np.array(shown.shape[1::-1], np.float32)
@@ -90,7 +90,7 @@ class EnginePredictor:
 
     def describe(self) -> dict[str, Any]:
         """Return kind, name, hash, input, thresholds, engine and the settings that are fixed."""
-        model = self._engine.model
+        model = self.engine.model
         width, height = model.input_wh
         return {
             'kind': self._kind,
@@ -99,7 +99,7 @@ class EnginePredictor:
             'labels': list(model.labels),
             'input': f'{"stretch" if self._stretched else "letterbox"} {width}x{height}',
             'thresholds': asdict(model.thresholds),
-            'engine': asdict(self._engine.info),
+            'engine': asdict(self.engine.info),
             'fixed': {
                 'geometry': f'{"stretch" if self._stretched else "letterbox"} {width}x{height}',
                 **self._fixed,

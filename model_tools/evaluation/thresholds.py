@@ -7,6 +7,9 @@ import numpy as np
 
 from model_tools.evaluation.evaluate import Evaluation
 
+NEUTRAL = {'score': 0.3, 'drivable': 0.5, 'lane': 0.5}
+"""Thresholds of a network for which none were chosen."""
+
 
 def choose_thresholds(evaluation: Evaluation) -> dict[str, float]:
     """Return the score of the best F1 (mean over labels) and each mask's best threshold."""

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from model_tools.data.label_set import load_label_set
 from model_tools.data.problems import Problems
-from model_tools.data.readers import RoadData, open_data, read_samples
+from model_tools.data.readers import ReaderSettings, RoadData, open_data, read_samples
 from model_tools.evaluation.evaluate import evaluate
+from model_tools.evaluation.headline import headline
 from model_tools.evaluation.predictors import ModelFilePredictor
 from model_tools.evaluation.protocol import Protocol, load_protocols
-from model_tools.evaluation.thresholds import choose_thresholds
+from model_tools.evaluation.thresholds import NEUTRAL, choose_thresholds
 from model_tools.export.model_file import check_parity, write_model_file
 from model_tools.training.checkpoint import load_checkpoint, load_network
 from panoptic_perception.core.letterbox import Letterbox
 
-NEUTRAL = {'score': 0.3, 'drivable': 0.5, 'lane': 0.5}
-"""Thresholds of a run that kept no hold-out to choose them on."""
 PARITY_IMAGES = 20
 
 
@@ -42,9 +42,10 @@ def release(
     change settings of the `dataset` protocol.
     """
     state, net = load_checkpoint(checkpoint), load_network(checkpoint)
-    data = open_data(data_root)
-    protocols = load_protocols(['dataset'], overrides)
     training = state['training']
+    labels = load_label_set(training.get('label_set', 'default'))
+    data = open_data(data_root, ReaderSettings(labels=labels))
+    protocols = load_protocols(['dataset'], overrides)
     input_wh = tuple(training['input_wh'])
     candidate = out.with_suffix('.candidate.onnx')
 
@@ -92,16 +93,7 @@ def _metrics(record: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
         'protocol': protocol.name,
         'overrides': {name: o['used'] for name, o in scores['overrides'].items()},
         'split': record['data']['split'],
-        'scores': {name: _headline(part) for name, part in parts.items()},
-    }
-
-
-def _headline(part: dict[str, Any]) -> dict[str, Any]:
-    detection = part['detection'] or {'labels': {}}
-    return {
-        'images': part['images'],
-        'ap50': {label: values['ap50'] for label, values in detection['labels'].items()},
-        **{f'{task}_iou': part[task] and part[task]['iou'] for task in ('drivable', 'lane')},
+        'scores': {name: headline(part) for name, part in parts.items()},
     }
 
 

@@ -25,6 +25,8 @@ class TrainingConfig:
     """Folder or tar of any layout that the readers know; must be set."""
     synthetic: str = ''
     """Folder of synthetic drives; empty: none."""
+    label_set: str = 'default'
+    """'default', 'vehicle' or a YAML file; its labels are those of the network."""
     synthetic_share: float = 0.1
     max_skipped: float = 0.01
     """Share of broken images that a data set may have; they are left out."""

@@ -18,14 +18,15 @@ from tqdm import tqdm
 
 from model_tools.data.augmentation import TRAINING
 from model_tools.data.dataset import AugmentedSamples, Batch, EpochSampler, make_loader
+from model_tools.data.label_set import load_label_set
 from model_tools.data.problems import DatasetError, Problems
-from model_tools.data.readers import open_data, read_samples
+from model_tools.data.readers import ReaderSettings, open_data, read_samples
 from model_tools.data.sample import Sample
 from model_tools.networks.heads import cell_centres
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.networks.warm_start import seed_batchnorm, warm_start
 from model_tools.training.checkpoint import load_checkpoint, save_checkpoint
-from model_tools.training.config import TrainingConfig, plain_values
+from model_tools.training.config import ConfigError, TrainingConfig, plain_values
 from model_tools.training.curves import draw_curves
 from model_tools.training.losses import detection_loss, segmentation_loss
 
@@ -43,7 +44,13 @@ def train(config: TrainingConfig, out: Path, *, stop_after: int | None = None) -
     With `stop_after`, stop at the end of that epoch: for runs made in slices of time.
     """
     torch.manual_seed(config.seed)
-    samples, real = _load_samples(config)
+    labels = load_label_set(config.label_set)
+    if labels.names != config.network.labels:
+        raise ConfigError(
+            f'network.labels are {list(config.network.labels)}, but label_set '
+            f'{config.label_set!r} has {list(labels.names)}: give both the same labels'
+        )
+    samples, real = _load_samples(config, ReaderSettings(labels=labels))
     sampler = EpochSampler(real, len(samples) - real, config.synthetic_share, config.seed)
     dataset = AugmentedSamples(samples, config.input_wh, TRAINING, config.seed)
     loader = make_loader(dataset, sampler, batch_size=config.batch_size, workers=config.workers)
@@ -213,9 +220,9 @@ def _average(
     return averaged + (1 - min(decay, ramp)) * (current - averaged)
 
 
-def _load_samples(config: TrainingConfig) -> tuple[list[Sample], int]:
+def _load_samples(config: TrainingConfig, settings: ReaderSettings) -> tuple[list[Sample], int]:
     """Decode all samples into memory; the real ones come first. Return them and their number."""
-    samples = _decode(Path(config.data), config.max_skipped)
+    samples = _decode(Path(config.data), settings, config.max_skipped)
     if missing := set(config.holdout_groups) - {s.group for s in samples}:
         raise DatasetError(
             f"'{config.data}': the train split has no group {sorted(missing)} to hold out"
@@ -228,13 +235,13 @@ def _load_samples(config: TrainingConfig) -> tuple[list[Sample], int]:
     ]
     real = len(samples)
     if config.synthetic:
-        samples += _decode(Path(config.synthetic), config.max_skipped)
+        samples += _decode(Path(config.synthetic), settings, config.max_skipped)
     return samples, real
 
 
-def _decode(root: Path, max_skipped: float) -> list[Sample]:
+def _decode(root: Path, settings: ReaderSettings, max_skipped: float) -> list[Sample]:
     """Read the train split; say what was skipped, if anything was."""
-    data = open_data(root)
+    data = open_data(root, settings)
     names = data.names('train')
     problems = Problems(len(names), limit=max_skipped)
     progress = tqdm(names, desc='decode', delay=3)

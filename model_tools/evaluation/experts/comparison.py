@@ -17,6 +17,7 @@ from model_tools.evaluation.experts.contender import Contender
 from model_tools.evaluation.experts.machine import describe_machine
 from model_tools.evaluation.experts.summary import markdown
 from model_tools.evaluation.experts.timing import time_interleaved
+from model_tools.evaluation.headline import headline
 from model_tools.evaluation.protocol import Protocol
 from model_tools.evaluation.report.caveats import caveats
 
@@ -80,21 +81,8 @@ def _row(contender: Contender, record: Mapping[str, Any], protocol: Protocol) ->
         'parameters_m': contender.parameters_m,
         'model': {k: model.get(k) for k in ('kind', 'sha256', 'input', 'engine', 'origin')},
         'scores': {
-            name: _scores(part) for name, part in {'all': scored['all'], **sources}.items()
-        },
-    }
-
-
-def _scores(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the headline scores of a slice."""
-    detection = part['detection'] or {'labels': {}}
-    return {
-        'images': part['images'],
-        'labels': part['labels'],
-        'ap50': {k: v['ap50'] for k, v in detection['labels'].items()},
-        **{
-            f'{task}_iou': part[task]['iou'] if part[task] else None
-            for task in ('drivable', 'lane')
+            name: {**headline(part), 'labels': part['labels']}
+            for name, part in {'all': scored['all'], **sources}.items()
         },
     }
 

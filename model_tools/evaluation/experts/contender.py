@@ -15,7 +15,6 @@ from model_tools.evaluation.experts.registry import load_expert
 from model_tools.evaluation.prediction import Predictor
 from model_tools.evaluation.predictors import ModelFilePredictor
 from panoptic_perception.core.letterbox import Letterbox
-from panoptic_perception.engines import load_engine
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def expert_contender(name: str, folder: Path, *, threads: int) -> Contender:
 def model_contender(path: Path, *, threads: int) -> Contender:
     """Return one of our own model files, whose graph ends behind NMS."""
     predictor = ModelFilePredictor(path, threads=threads)
-    engine = load_engine(path, threads=threads)
+    engine = predictor.engine
     model = engine.model
 
     def network_alone(image: np.ndarray) -> Callable[[], object]:

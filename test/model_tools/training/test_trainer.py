@@ -8,7 +8,7 @@ import torch
 
 from model_tools.data.problems import DatasetError
 from model_tools.training.checkpoint import CheckpointError, load_checkpoint, load_network
-from model_tools.training.config import TrainingConfig
+from model_tools.training.config import ConfigError, TrainingConfig
 from model_tools.training.trainer import _average, train
 
 
@@ -65,6 +65,20 @@ def test_train__repeated_source_comes_as_often_as_asked(config, tmp_path):
 def test_train__unknown_holdout_group_is_refused_at_once(config, tmp_path):
     with pytest.raises(DatasetError, match='atlantis'):
         train(replace(config, holdout_groups=('road_1', 'atlantis')), tmp_path)
+
+
+def test_train__label_set_of_one_label(config, tmp_path):
+    network = replace(config.network, labels=('vehicle',))
+    run = train(replace(config, epochs=1, label_set='vehicle', network=network), tmp_path)
+    assert load_checkpoint(run)['training']['label_set'] == 'vehicle'
+    assert load_network(run).config.labels == ('vehicle',)
+
+
+def test_train__label_set_that_is_not_the_networks(config, tmp_path):
+    message = r"network.labels are \['vehicle', 'person', 'cycle'\], but label_set 'vehicle'"
+    with pytest.raises(ConfigError, match=message):
+        train(replace(config, label_set='vehicle'), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
 
 
 def test_train__less_than_one_batch_is_refused_before_anything_is_written(config, tmp_path):

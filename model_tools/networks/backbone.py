@@ -6,23 +6,25 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from model_tools.networks.blocks import SPPF, ConvBlock, CSPBlock, SeparableConv
+from model_tools.networks.blocks import SPPF, Blocks, CSPBlock
 
 
 class Backbone(nn.Module):
     """Stem and four stages; returns C2, C3, C4, C5."""
 
-    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
+    def __init__(self, blocks: Blocks, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
         """Build it from the widths of stem and stages (5) and the depths of the stages (4)."""
         super().__init__()
         stem, w2, w3, w4, w5 = widths
         d2, d3, d4, d5 = depths
-        self.stem = ConvBlock(3, stem, 6, 2)
-        self.stage2 = nn.Sequential(SeparableConv(stem, w2, 2), CSPBlock(w2, w2, d2))
-        self.stage3 = nn.Sequential(SeparableConv(w2, w3, 2), CSPBlock(w3, w3, d3))
-        self.stage4 = nn.Sequential(SeparableConv(w3, w4, 2), CSPBlock(w4, w4, d4))
+        self.stem = blocks.conv(3, stem, 6, 2)
+        self.stage2 = nn.Sequential(blocks.spatial(stem, w2, 2), CSPBlock(blocks, w2, w2, d2))
+        self.stage3 = nn.Sequential(blocks.spatial(w2, w3, 2), CSPBlock(blocks, w3, w3, d3))
+        self.stage4 = nn.Sequential(blocks.spatial(w3, w4, 2), CSPBlock(blocks, w4, w4, d4))
         self.stage5 = nn.Sequential(
-            SeparableConv(w4, w5, 2), SPPF(w5, w5), CSPBlock(w5, w5, d5, residual=False)
+            blocks.spatial(w4, w5, 2),
+            SPPF(blocks, w5, w5),
+            CSPBlock(blocks, w5, w5, d5, residual=False),
         )
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:

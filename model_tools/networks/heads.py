@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from model_tools.networks.blocks import ConvBlock, SeparableConv
+from model_tools.networks.blocks import Blocks
 
 STRIDES = (8, 16, 32)
 PRIOR = 0.01  # initial probability of each class, so that the first steps are not all negatives
@@ -32,11 +32,13 @@ class DetectionHead(nn.Module):
     times stride: positive by construction, and kind to int8.
     """
 
-    def __init__(self, inputs: tuple[int, int, int], width: int, classes: int) -> None:
+    def __init__(
+        self, blocks: Blocks, inputs: tuple[int, int, int], width: int, classes: int
+    ) -> None:
         super().__init__()
-        self.stems = nn.ModuleList(ConvBlock(w, width) for w in inputs)
-        self.class_branches = nn.ModuleList(_branch(width) for _ in inputs)
-        self.box_branches = nn.ModuleList(_branch(width) for _ in inputs)
+        self.stems = nn.ModuleList(blocks.conv(w, width) for w in inputs)
+        self.class_branches = nn.ModuleList(_branch(blocks, width) for _ in inputs)
+        self.box_branches = nn.ModuleList(_branch(blocks, width) for _ in inputs)
         self.class_logits = nn.ModuleList(nn.Conv2d(width, classes, 1) for _ in inputs)
         self.box_distances = nn.ModuleList(nn.Conv2d(width, 4, 1) for _ in inputs)
         for logits, distances in zip(self.class_logits, self.box_distances, strict=True):
@@ -60,11 +62,11 @@ class DetectionHead(nn.Module):
 class SegmentationHead(nn.Module):
     """Binary mask at stride 4 from P3 and a C2 skip."""
 
-    def __init__(self, deep: int, skip: int, width: int) -> None:
+    def __init__(self, blocks: Blocks, deep: int, skip: int, width: int) -> None:
         super().__init__()
-        self.deep = ConvBlock(deep, width)
-        self.skip = ConvBlock(skip, width)
-        self.mix = nn.Sequential(ConvBlock(width, width, 3), ConvBlock(width, width // 2, 3))
+        self.deep = blocks.conv(deep, width)
+        self.skip = blocks.conv(skip, width)
+        self.mix = nn.Sequential(blocks.conv(width, width, 3), blocks.conv(width, width // 2, 3))
         self.logit = nn.Conv2d(width // 2, 1, 1)
 
     def forward(self, p3: torch.Tensor, c2: torch.Tensor) -> torch.Tensor:
@@ -87,8 +89,8 @@ def cell_centres(height: int, width: int, device: torch.device | None = None) ->
     return torch.cat(rows)
 
 
-def _branch(width: int) -> nn.Sequential:
-    return nn.Sequential(SeparableConv(width, width), SeparableConv(width, width))
+def _branch(blocks: Blocks, width: int) -> nn.Sequential:
+    return nn.Sequential(blocks.spatial(width, width), blocks.spatial(width, width))
 
 
 def _decode(distances: torch.Tensor, stride: int) -> torch.Tensor:

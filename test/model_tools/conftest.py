@@ -14,7 +14,7 @@ import torch
 from model_tools.data.lane_drawing import draw_lines
 from model_tools.data.synthetic import Drive, Scenario
 from model_tools.data.synthetic.export import annotation
-from model_tools.networks.panoptic_net import NetworkConfig
+from model_tools.networks.config import NetworkConfig
 
 # Small networks gain nothing from threads, and lose much where another process is busy.
 torch.set_num_threads(1)

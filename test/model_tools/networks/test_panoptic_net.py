@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from model_tools.networks.blocks import SPPF
+from model_tools.networks.blocks import ACTIVATIONS, SPPF, Blocks
+from model_tools.networks.config import SIZES, NetworkConfig
 from model_tools.networks.heads import cell_centres
-from model_tools.networks.panoptic_net import NetworkConfig, PanopticNet
+from model_tools.networks.panoptic_net import PanopticNet
 
 SMALL = NetworkConfig(
     backbone_widths=(8, 8, 16, 16, 32),
@@ -39,7 +41,7 @@ def test_cell_centres__first_and_last_of_each_stride():
 
 def test_sppf__chained_pools_equal_windows_of_5_9_13():
     x = torch.rand(1, 4, 16, 16)
-    block = SPPF(8, 8).eval()
+    block = SPPF(Blocks('dense', 'relu'), 8, 8).eval()
     pools = [block.pool(x)]
     pools.append(block.pool(pools[-1]))
     pools.append(block.pool(pools[-1]))
@@ -48,11 +50,23 @@ def test_sppf__chained_pools_equal_windows_of_5_9_13():
         torch.testing.assert_close(pooled, expected)
 
 
-def test_network_config__round_trip_through_plain_values():
-    values = {k: list(v) if isinstance(v, tuple) else v for k, v in SMALL.to_dict().items()}
-    assert NetworkConfig.from_dict(values) == SMALL
+@pytest.mark.parametrize(
+    ('size', 'millions', 'giga_macs'),
+    [('n', 0.931, 1.189), ('s', 2.276, 2.515), ('m', 8.215, 7.724), ('l', 20.237, 19.720)],
+)
+def test_sizes__parameters_and_multiplications(size, millions, giga_macs):
+    net = PanopticNet(NetworkConfig.from_dict({'size': size})).eval()
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        net(torch.zeros(1, 3, 192, 320))
+    assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(millions, abs=1e-3)
+    assert counter.get_total_flops() / 2 * 4 / 1e9 == pytest.approx(giga_macs, abs=1e-3)
 
 
-def test_network_config__unknown_key():
-    with pytest.raises(TypeError, match='widht'):
-        NetworkConfig.from_dict({'widht': 3})
+@pytest.mark.parametrize('size', SIZES)
+def test_sizes__kinds_of_convolutions(size):
+    net = PanopticNet(NetworkConfig.from_dict({'size': size}))
+    grouped = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
+    assert bool(grouped) == (size == 'n')
+    activations = {type(m) for m in net.modules() if type(m) in ACTIVATIONS.values()}
+    assert activations == {torch.nn.SiLU if size == 'n' else torch.nn.ReLU}

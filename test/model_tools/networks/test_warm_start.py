@@ -7,7 +7,8 @@ from onnx import numpy_helper
 from torch.nn import functional as F
 
 from model_tools.networks.blocks import ConvBlock
-from model_tools.networks.panoptic_net import NetworkConfig, PanopticNet
+from model_tools.networks.config import NetworkConfig
+from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.networks.warm_start import (
     WarmStartError,
     _focus_to_strided,
@@ -22,7 +23,7 @@ LEVELS = range(3)
 @pytest.fixture
 def net():
     torch.manual_seed(0)
-    return PanopticNet(NetworkConfig())
+    return PanopticNet(NetworkConfig.from_dict({'size': 'n'}))
 
 
 @pytest.fixture

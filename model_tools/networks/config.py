@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a PanopticNet is built from: four sizes, or widths of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_args
+
+from model_tools.networks.attention import HEADS
+from model_tools.networks.blocks import Activation, Convolution
+
+SIZES: dict[str, dict[str, Any]] = {
+    'n': {
+        'convolution': 'separable',
+        'activation': 'silu',
+        'backbone_widths': (16, 32, 64, 128, 256),
+        'detection_width': 64,
+        'segmentation_width': 32,
+    },
+    's': {
+        'backbone_widths': (16, 32, 64, 128, 256),
+        'detection_width': 64,
+        'segmentation_width': 32,
+    },
+    'm': {
+        'backbone_widths': (32, 64, 128, 256, 512),
+        'detection_width': 96,
+        'segmentation_width': 48,
+    },
+    'l': {
+        'backbone_widths': (48, 96, 192, 384, 768),
+        'detection_width': 192,
+        'segmentation_width': 64,
+    },
+}
+"""Settings of each size that differ from the defaults; `model_tools summary` tells their cost.
+
+`n` has the shapes of YOLOX-nano, whose public weights it can begin with.
+"""
+
+
+class NetworkConfigError(ValueError):
+    """A network is described by an unknown key or by a value that cannot be built."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Kinds of blocks, widths and depths; it travels with every checkpoint."""
+
+    labels: tuple[str, ...] = ('vehicle', 'person', 'cycle')
+    convolution: Convolution = 'dense'
+    activation: Activation = 'relu'
+    backbone_widths: tuple[int, int, int, int, int] = (16, 32, 64, 128, 256)
+    """Of the stem (stride 2) and of the stages at strides 4, 8, 16, 32."""
+    backbone_depths: tuple[int, int, int, int] = (1, 3, 3, 1)
+    encoder_depth: int = 1
+    attention: bool = False
+    """Whether every cell at stride 32 looks at all others before the encoder."""
+    detection_width: int = 64
+    segmentation_width: int = 32
+
+    def __post_init__(self) -> None:
+        widths = (*self.backbone_widths, self.detection_width, self.segmentation_width)
+        depths = (*self.backbone_depths, self.encoder_depth)
+        checks = {
+            'labels': len(self.labels) > 0,
+            'convolution': self.convolution in get_args(Convolution),
+            'activation': self.activation in get_args(Activation),
+            'backbone_widths': len(self.backbone_widths) == 5,
+            'backbone_depths': len(self.backbone_depths) == 4,
+            'widths': all(isinstance(w, int) and w >= 2 and w % 2 == 0 for w in widths),
+            'depths': all(isinstance(d, int) and d >= 1 for d in depths),
+            'attention': not self.attention or self.backbone_widths[-1] % (4 * HEADS) == 0,
+        }
+        if wrong := [name for name, holds in checks.items() if not holds]:
+            raise NetworkConfigError(
+                f'network: {" and ".join(wrong)} cannot be built, found {asdict(self)}; expected '
+                f'five even backbone_widths and four backbone_depths, convolution one of '
+                f'{get_args(Convolution)}, activation one of {get_args(Activation)}, and a '
+                f'multiple of {4 * HEADS} as last width for attention'
+            )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values, as stored in a checkpoint."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:
+        """Read `to_dict`, or settings in which `size` (n, s, m, l) stands for its widths.
+
+        Keys beside `size` override it.
+        """
+        values = dict(values)
+        size = values.pop('size', None)
+        if size is not None and size not in SIZES:
+            raise NetworkConfigError(f'network.size is {size!r}; expected one of {list(SIZES)}')
+        known = [f.name for f in fields(cls)]
+        if unknown := sorted(set(values) - set(known)):
+            raise NetworkConfigError(f'network: unknown keys {unknown}; known: {["size", *known]}')
+        merged: dict[str, Any] = {**(SIZES[size] if size else {}), **values}
+        fixed: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in merged.items()
+        }
+        return cls(**fixed)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`model_tools data stats|preview|check`: look at a data set before training on it."""
+"""`model_tools data stats|preview|check|speed`: look at a data set before training on it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from model_tools.commands.common import add_labels_option
+from model_tools.commands.common import add_labels_option, add_override_option
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Add the subcommand and its three tools."""
-    parser = commands.add_parser('data', help='look at a data set: stats, preview, check')
+    """Add the subcommand and its four tools."""
+    parser = commands.add_parser('data', help='look at a data set: stats, preview, check, speed')
     tools = parser.add_subparsers(dest='tool', required=True, metavar='TOOL')
 
     stats = tools.add_parser('stats', help='count images, labels, objects and conditions')
@@ -48,6 +48,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     check.add_argument('--out', type=Path, metavar='FILE.json', help='write every finding')
     check.set_defaults(run=_check)
+
+    speed = tools.add_parser(
+        'speed',
+        help='measure how fast a training run makes its pictures, and learns from them',
+        description='Make random batches as `train` does, with and without the network, and '
+        'print images a second and the share of the time that the input takes.',
+    )
+    speed.add_argument('data', help='a folder, a folder of tar shards, or one tar')
+    speed.add_argument('--config', type=Path, required=True, help='YAML file of `train`')
+    add_override_option(speed, 'override a setting of the config, for example batch_size=8')
+    speed.add_argument('--steps', type=int, default=10, metavar='N', help='batches (default: 10)')
+    speed.add_argument('--out', type=Path, metavar='FILE.json', help='write the numbers')
+    speed.set_defaults(run=_speed)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +129,21 @@ def _check(arguments: argparse.Namespace) -> int:
         _write_json(arguments.out, findings.as_dict())
         print(arguments.out)
     return 0 if findings.passed else 1
+
+
+def _speed(arguments: argparse.Namespace) -> None:
+    from model_tools.training.config import load_config, read_value
+    from model_tools.training.input_speed import input_speed
+
+    if arguments.steps < 1:
+        raise ValueError(f'--steps is 1 or more, found {arguments.steps}')
+    settings = {key: read_value(key, text) for key, text in arguments.set}
+    config = load_config(arguments.config, {'data': arguments.data, **settings})
+    speed = input_speed(config, steps=arguments.steps)
+    print(json.dumps(speed, indent=2))
+    if arguments.out is not None:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        _write_json(arguments.out, speed)
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -41,6 +41,7 @@ setup(
     extras_require={
         'tools': [
             'Jinja2',
+            'lightning-fabric',
             'matplotlib',
             'networkx',
             'onnxscript',

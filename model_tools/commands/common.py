@@ -6,15 +6,18 @@ from __future__ import annotations
 import argparse
 
 
-def add_override_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--set`, which changes settings of the evaluation protocols."""
+def add_override_option(
+    parser: argparse.ArgumentParser,
+    help: str = 'override a setting of the protocol, for example min_box_height=12',
+) -> None:
+    """Add `--set`, which changes settings: those of the evaluation protocols, if not others."""
     parser.add_argument(
         '--set',
         action='append',
         default=[],
         type=_pair,
         metavar='SETTING=VALUE',
-        help='override a setting of the protocol, for example min_box_height=12',
+        help=help,
     )
 
 

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
+
+from model_tools.commands.common import add_override_option
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -14,30 +17,57 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
     parser.add_argument('--data', help='folder or tar of images and labels; overrides the config')
     parser.add_argument('--synthetic', help='folder of `synthesize`; overrides the config')
-    parser.add_argument('--warm-start', help='YOLOX-nano ONNX file; overrides the config')
     parser.add_argument(
         '--max-skipped',
         type=float,
         metavar='SHARE',
         help='share of the images that may be unusable; overrides the config',
     )
-    parser.add_argument('--epochs', type=int, help='overrides the config')
+    add_override_option(
+        parser, 'override a setting of the config, for example network.size=s or epochs=40'
+    )
+    parser.add_argument(
+        '--devices', type=int, metavar='N', help='processes on this machine (default: all GPUs)'
+    )
+    parser.add_argument(
+        '--nodes',
+        type=int,
+        metavar='N',
+        help='machines; start the same command on each, by SLURM or torchrun (default: 1)',
+    )
     parser.add_argument(
         '--stop-after', type=int, metavar='EPOCH', help='end the run there; call again to go on'
+    )
+    parser.add_argument(
+        '--minutes',
+        type=float,
+        default=math.inf,
+        metavar='M',
+        help='stop after M minutes, in mid-epoch if need be; call again to go on',
     )
     parser.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> None:
-    from model_tools.training.config import load_config
+def _run(arguments: argparse.Namespace) -> int:
+    from model_tools.training.config import load_config, read_value
+    from model_tools.training.stopping import Stop
     from model_tools.training.trainer import train
 
+    stop = Stop(arguments.minutes)
+    named = {key: getattr(arguments, key) for key in ('data', 'synthetic', 'max_skipped')}
     config = load_config(
         arguments.config,
-        data=arguments.data,
-        synthetic=arguments.synthetic,
-        warm_start=arguments.warm_start,
-        max_skipped=arguments.max_skipped,
-        epochs=arguments.epochs,
+        {
+            **{key: value for key, value in named.items() if value is not None},
+            **{key: read_value(key, text) for key, text in arguments.set},
+        },
     )
-    print(train(config, arguments.out, stop_after=arguments.stop_after))
+    train(
+        config,
+        arguments.out,
+        devices=arguments.devices,
+        nodes=arguments.nodes,
+        stop_after=arguments.stop_after,
+        stop=stop,
+    )
+    return 128 + stop.signal if stop.signal else 0

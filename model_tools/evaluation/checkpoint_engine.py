@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run a checkpoint's network in torch behind the interface of the vehicle's engines."""
+"""Run a network in torch behind the interface of the vehicle's engines."""
 
 from __future__ import annotations
 
@@ -16,34 +16,40 @@ from model_tools.export.model_file import PAD_VALUE
 from model_tools.export.onnx_graph import DeployedNet
 from model_tools.export.suppression import suppression_graph
 from model_tools.networks.heads import STRIDES
+from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.checkpoint import load_checkpoint, load_network
 from panoptic_perception.core.results import EngineInfo, Thresholds
 from panoptic_perception.engines import ModelInfo, NetworkOutput
 
+CPU = torch.device('cpu')
 
-class CheckpointEngine:
+
+class TorchEngine:
     """
-    The averaged network of a checkpoint, with NMS of the exported graph but other settings.
+    A network in torch, with NMS of the exported graph but other settings.
 
     `max_boxes` is the limit of each label in an image.
     """
 
     def __init__(
         self,
-        path: Path,
+        net: PanopticNet,
         *,
-        input_wh: tuple[int, int] | None = None,
+        path: Path,
+        sha256: str,
+        input_wh: tuple[int, int],
         score_floor: float,
         nms_iou: float,
         max_boxes: int,
+        device: torch.device = CPU,
     ) -> None:
-        state = load_checkpoint(path)
-        width, height = input_wh or state['training']['input_wh']
+        """Copy `net` onto `device`; `path` and `sha256` say where its weights are kept."""
+        width, height = input_wh
         self.model = ModelInfo(
             path=path,
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            sha256=sha256,
             schema=1,
-            labels=tuple(state['network']['labels']),
+            labels=net.config.labels,
             input_wh=(width, height),
             batch_size=None,
             pad_value=PAD_VALUE,
@@ -52,8 +58,9 @@ class CheckpointEngine:
             provenance={},
             metrics={},
         )
-        self.info = EngineInfo('torch', 'cpu', 'fp32', torch.get_num_threads())
-        self._net = DeployedNet(load_network(path)).eval()
+        self.info = EngineInfo('torch', device.type, 'fp32', torch.get_num_threads())
+        self._device = device
+        self._net = DeployedNet(net).eval().to(device)
         cells = sum((width // stride) * (height // stride) for stride in STRIDES)
         graph = suppression_graph(
             len(self.model.labels),
@@ -70,7 +77,7 @@ class CheckpointEngine:
     def run(self, images: np.ndarray) -> NetworkOutput:
         """Run a batch of shape `(N, H, W, 3)`, uint8 BGR."""
         boxes, scores, drivable, lane = (
-            tensor.numpy() for tensor in self._net(torch.from_numpy(images))
+            tensor.cpu().numpy() for tensor in self._net(torch.from_numpy(images).to(self._device))
         )
         names = ['boxes', 'scores', 'labels', 'batch_index']
         dense = {'dense_boxes': boxes, 'dense_scores': scores}
@@ -83,3 +90,28 @@ class CheckpointEngine:
         start = time.perf_counter()
         self.run(np.full((1, height, width, 3), PAD_VALUE, np.uint8))
         return (time.perf_counter() - start) * 1e3
+
+
+class CheckpointEngine(TorchEngine):
+    """The averaged network of a checkpoint."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        input_wh: tuple[int, int] | None = None,
+        score_floor: float,
+        nms_iou: float,
+        max_boxes: int,
+    ) -> None:
+        """Read a checkpoint; `input_wh` replaces the size that it was trained at."""
+        net = load_network(path)
+        super().__init__(
+            net,
+            path=path,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            input_wh=input_wh or tuple(load_checkpoint(path)['training']['input_wh']),
+            score_floor=score_floor,
+            nms_iou=nms_iou,
+            max_boxes=max_boxes,
+        )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Box overlap measures in torch."""
+"""Box overlap measures in torch; boxes are x1 y1 x2 y2 in the last dimension."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import torch
 EPSILON = 1e-7
 
 
+def iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return the IoU of boxes (..., 4) with others (..., 4) of a shape that broadcasts."""
+    top_left = torch.maximum(a[..., :2], b[..., :2])
+    bottom_right = torch.minimum(a[..., 2:], b[..., 2:])
+    overlap = (bottom_right - top_left).clamp(min=0).prod(-1)
+    area_a, area_b = ((x[..., 2:] - x[..., :2]).clamp(min=0).prod(-1) for x in (a, b))
+    return overlap / (area_a + area_b - overlap + EPSILON)
+
+
 def pairwise_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Return the IoU (N, M) of each box of `a` (N, 4) with each box of `b` (M, 4), x1 y1 x2 y2."""
-    top_left = torch.maximum(a[:, None, :2], b[None, :, :2])
-    bottom_right = torch.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = (bottom_right - top_left).clamp(min=0).prod(2)
-    area_a, area_b = ((x[:, 2:] - x[:, :2]).clamp(min=0).prod(1) for x in (a, b))
-    return overlap / (area_a[:, None] + area_b[None] - overlap + EPSILON)
+    """Return the IoU (N, M) of each box of `a` (N, 4) with each box of `b` (M, 4)."""
+    return iou(a[:, None], b[None])
 
 
 def ciou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Return the complete IoU (N,) of paired boxes (N, 4): Zheng et al., arXiv 1911.08287."""
     size_a, size_b = a[:, 2:] - a[:, :2], b[:, 2:] - b[:, :2]
-    overlap = (
-        (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2]))
-        .clamp(min=0)
-        .prod(1)
-    )
-    iou = overlap / (size_a.prod(1) + size_b.prod(1) - overlap + EPSILON)
+    overlap_iou = iou(a, b)
     hull = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
     offset = (a[:, :2] + a[:, 2:] - b[:, :2] - b[:, 2:]) / 2
     distance = offset.square().sum(1) / (hull.square().sum(1) + EPSILON)
@@ -34,5 +34,5 @@ def ciou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     )
     shape = 4 / torch.pi**2 * angle.square()
     with torch.no_grad():
-        weight = shape / (1 - iou + shape + EPSILON)
-    return iou - distance - weight * shape
+        weight = shape / (1 - overlap_iou + shape + EPSILON)
+    return overlap_iou - distance - weight * shape

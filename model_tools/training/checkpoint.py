@@ -1,45 +1,89 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Save and load a run's state: weights, averaged weights, optimiser and progress."""
+"""Save and load a run's state, and the small file of its averaged weights alone."""
 
 from __future__ import annotations
 
+import io
 import os
+import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from model_tools.networks.panoptic_net import NetworkConfig, PanopticNet
+from model_tools.networks.config import NetworkConfig
+from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.training.config import PATHS
 
+SCHEMA = 2
 PARTS = {'network', 'training', 'averaged'}
-"""What a checkpoint holds at least: enough to run its network."""
+"""What a checkpoint and a weights file both hold: enough to run their network."""
+PROGRESS = {'step', 'weights', 'optimizer', 'task_weights', 'warm_started', 'epoch_steps', 'tally'}
+"""What only a checkpoint holds: enough to go on."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is missing, not readable, or of another network."""
+    """A checkpoint is missing, not readable, or of another network or schema."""
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write atomically, so that an interrupted run leaves the previous checkpoint whole."""
     temporary = path.with_suffix('.tmp')
-    torch.save(state, temporary)
+    torch.save({'schema': SCHEMA, **state}, temporary)
     os.replace(temporary, path)
 
 
+def save_weights(path: Path, state: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+    """
+    Write the averaged weights of a checkpoint's state, in half precision, for use elsewhere.
+
+    Of the paths in its settings only the names are kept: they say which, not where.
+    """
+    training = {k: Path(v).name if k in PATHS else v for k, v in state['training'].items()}
+    small = {
+        'network': state['network'],
+        'training': training,
+        'averaged': {name: _halved(tensor) for name, tensor in state['averaged'].items()},
+        'epoch': state['epoch'],
+        'step': state['step'],
+        'provenance': dict(provenance),
+    }
+    save_checkpoint(path, small)
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; only tensors and plain values are accepted."""
+    """Read a checkpoint or weights file; only tensors and plain values are accepted."""
     expected = f"'{path}': expected a checkpoint of `model_tools train`"
     try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
+        content = path.read_bytes()
     except FileNotFoundError:
         raise CheckpointError(f"'{path}': no such checkpoint; train first") from None
-    except Exception as error:
-        # Torch's own words fill paragraphs, and advise to read the file unsafely.
-        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-        raise CheckpointError(f'{expected}, found: {reason}') from error
+    except OSError as error:
+        raise CheckpointError(f'{expected}, found: {error.strerror}') from error
+    try:
+        state = torch.load(io.BytesIO(content), map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f'{expected}, found one that holds more than tensors and plain values, or none at '
+            'all; it is not read, since it could run code'
+        ) from error
+    except Exception as error:  # of many kinds, and torch's own words fill paragraphs
+        raise CheckpointError(
+            f'{expected}, found a file cut short or damaged; copy it again'
+        ) from error
     found = set(state) if isinstance(state, dict) else set()
+    if found and state.get('schema', 1) != SCHEMA:
+        raise CheckpointError(
+            f'{expected} of schema {SCHEMA}, found schema {state.get("schema", 1)!r}: it belongs '
+            'to another version; train again, or use that version'
+        )
     if missing := sorted(PARTS - found):
         raise CheckpointError(f'{expected}, found one without {missing}')
+    state['averaged'] = {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in state['averaged'].items()
+    }
     return state
 
 
@@ -47,5 +91,40 @@ def load_network(path: Path) -> PanopticNet:
     """Return the network with the averaged weights of a checkpoint, in evaluation mode."""
     state = load_checkpoint(path)
     net = PanopticNet(NetworkConfig.from_dict(state['network']))
-    net.load_state_dict(state['averaged'])
+    load_weights(net, state, path)
     return net.eval()
+
+
+def load_weights(net: PanopticNet, state: Mapping[str, Any], path: Path) -> None:
+    """Give a network the averaged weights of a state that was read from `path`.
+
+    Raises:
+        CheckpointError: They are those of another architecture; names what differs first.
+    """
+    own, other = net.config.to_dict(), NetworkConfig.from_dict(state['network']).to_dict()
+    differing = [
+        f'network.{key} is {other[key]!r}, expected {own[key]!r}'
+        for key in own
+        if own[key] != other[key]
+    ]
+    if not differing:
+        wanted, given = (_shapes(tensors) for tensors in (net.state_dict(), state['averaged']))
+        differing = [
+            f'{name} is {given.get(name)}, expected {wanted.get(name)}'
+            for name in {**wanted, **given}
+            if given.get(name) != wanted.get(name)
+        ]
+    if differing:
+        raise CheckpointError(
+            f"'{path}': its weights are those of another architecture: {'; '.join(differing[:3])}"
+        )
+    net.load_state_dict(state['averaged'])
+
+
+def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _halved(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a matrix in half precision; vectors stay, as variances can leave its range."""
+    return tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor.clone()

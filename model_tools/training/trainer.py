@@ -1,251 +1,282 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a PanopticNet: one folder a run, resumable at every epoch."""
+"""Train a PanopticNet: one folder a run, resumable at every step."""
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 import time
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
-import yaml
-from torch import nn
-from torch.optim.swa_utils import AveragedModel
+from lightning_fabric import Fabric
 from tqdm import tqdm
 
-from model_tools.data.augmentation import TRAINING
-from model_tools.data.dataset import AugmentedSamples, Batch, EpochSampler, make_loader
-from model_tools.data.label_set import load_label_set
-from model_tools.data.problems import DatasetError, Problems
-from model_tools.data.readers import ReaderSettings, open_data, read_samples
-from model_tools.data.sample import Sample
-from model_tools.networks.heads import cell_centres
+from model_tools.data.batches import Batch, BatchSource, plain_batch
 from model_tools.networks.panoptic_net import PanopticNet
-from model_tools.networks.warm_start import seed_batchnorm, warm_start
-from model_tools.training.checkpoint import load_checkpoint, save_checkpoint
-from model_tools.training.config import ConfigError, TrainingConfig, plain_values
-from model_tools.training.curves import draw_curves
-from model_tools.training.losses import detection_loss, segmentation_loss
+from model_tools.training.config import ConfigError, TrainingConfig
+from model_tools.training.examination import Examiner
+from model_tools.training.input import TrainingInput, load_input
+from model_tools.training.labels import load_labels
+from model_tools.training.learner import VALUES, Learner, NonFiniteLossError
+from model_tools.training.memory import BatchTooLargeError, largest_fitting
+from model_tools.training.optimisation import rate_factor
+from model_tools.training.processes import make_fabric, part
+from model_tools.training.reduction import sum_over_processes
+from model_tools.training.run_folder import RunFolder
+from model_tools.training.start import begin
+from model_tools.training.stopping import Stop
+from model_tools.training.task_weights import PARTS
 
-SEED_IMAGES = 48
-"""Images that give warm-started BatchNorms their first statistics."""
 
-
-class NonFiniteLossError(ValueError):
-    """The loss became NaN or infinite."""
-
-
-def train(config: TrainingConfig, out: Path, *, stop_after: int | None = None) -> Path:
-    """Train, or go on where `out` left off; return the path of the last checkpoint.
-
-    With `stop_after`, stop at the end of that epoch: for runs made in slices of time.
+def train(
+    config: TrainingConfig,
+    out: Path,
+    *,
+    devices: int | None = None,
+    nodes: int | None = None,
+    stop_after: int | None = None,
+    stop: Stop | None = None,
+) -> Path:
     """
-    torch.manual_seed(config.seed)
-    labels = load_label_set(config.label_set)
-    if labels.names != config.network.labels:
+    Train, or go on where `out` left off; return the path of the last checkpoint.
+
+    Args:
+        config: Settings; those of the run if there is one in `out`.
+        out: Folder of the run.
+        devices: Processes on this machine; all GPUs by default.
+        nodes: Machines, each of which gets the same call and sees the same `out`.
+        stop_after: Last epoch of this call.
+        stop: What else may end this call before the end of the run.
+    """
+    labels = load_labels(config)
+    folder = RunFolder(out)
+    state = folder.resume(config)
+    fabric = make_fabric(config.precision, devices, nodes)
+    fabric.launch()
+    if config.batch_size % fabric.world_size:
         raise ConfigError(
-            f'network.labels are {list(config.network.labels)}, but label_set '
-            f'{config.label_set!r} has {list(labels.names)}: give both the same labels'
+            f'batch_size is {config.batch_size}, expected a multiple of the {fabric.world_size} '
+            'processes'
         )
-    samples, real = _load_samples(config, ReaderSettings(labels=labels))
-    sampler = EpochSampler(real, len(samples) - real, config.synthetic_share, config.seed)
-    dataset = AugmentedSamples(samples, config.input_wh, TRAINING, config.seed)
-    loader = make_loader(dataset, sampler, batch_size=config.batch_size, workers=config.workers)
-    if not len(loader):
-        raise DatasetError(
-            f"'{config.data}': {len(sampler)} images to train on are fewer than one batch of "
-            f'{config.batch_size}; add images or lower batch_size',
-            kind='too_few',
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    (out / 'config.yaml').write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
-    run = _Run(config, out, steps_per_epoch=len(loader))
-    if run.checkpoint.is_file():
-        run.resume()
-    else:
-        run.start(dataset)
-    for epoch in range(run.epoch, min(config.epochs, stop_after or config.epochs)):
-        sampler.epoch = epoch
-        run.train_epoch(loader)
-    return run.checkpoint
+    data = load_input(
+        config, labels, folder.cache, device=fabric.device, quiet=not fabric.is_global_zero
+    )
+    _Run(fabric, config, folder, data, state).go_on(stop or Stop(), stop_after or config.epochs)
+    part(fabric)
+    return folder.checkpoint
 
 
 class _Run:
-    """The state that a checkpoint holds."""
+    """A run from where it was left off: the loop, and what is written down of it."""
 
-    def __init__(self, config: TrainingConfig, out: Path, steps_per_epoch: int) -> None:
-        self.config = config
-        self.out = out
-        self.checkpoint = out / 'last.pt'
-        self.total_steps = config.epochs * steps_per_epoch
-        self.epoch = 0
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainingConfig,
+        folder: RunFolder,
+        data: TrainingInput,
+        state: Mapping[str, Any] | None,
+    ) -> None:
+        self.fabric, self.config, self.folder, self.data = fabric, config, folder, data
+        self.source = BatchSource(
+            data.real,
+            data.synthetic,
+            input_wh=config.input_wh,
+            augmentation=config.augmentation,
+            batch_size=config.batch_size // fabric.world_size,
+            synthetic_share=config.synthetic_share,
+            repeats=config.repeats,
+            rare_repeat=config.rare_repeat,
+            seed=config.seed,
+            rank=fabric.global_rank,
+            world=fabric.world_size,
+            device=fabric.device,
+        )
+        self.epoch_steps = len(self.source)
+        self.total_steps = config.epochs * self.epoch_steps
+        torch.manual_seed(config.seed)
+        net = PanopticNet(config.network)
+        net.to(fabric.device, memory_format=torch.channels_last)
+        warm_started = state['warm_started'] if state else begin(net, config, data.real)
+        self.learner = Learner(fabric, config, net, warm_started)
         self.step = 0
-        self.net = PanopticNet(config.network).to(memory_format=torch.channels_last)
-        self.averaged = AveragedModel(
-            self.net, avg_fn=partial(_average, decay=config.ema_decay), use_buffers=True
+        self.tally: dict[str, float] = {}
+        """Sums over the steps of this epoch so far."""
+        if state:
+            self._restore(state)
+        if fabric.is_global_zero:
+            self.examiner = Examiner(
+                data.data,
+                data.holdout,
+                data.real.names,
+                input_wh=config.input_wh,
+                device=fabric.device,
+            )
+            folder.begin(config)
+
+    def go_on(self, stop: Stop, last_epoch: int) -> None:
+        """Train until the end of an epoch, or until it is time to stop, and save."""
+        end = min(self.total_steps, last_epoch * self.epoch_steps)
+        bar = tqdm(
+            desc='train',
+            initial=self.step,
+            total=self.total_steps,
+            unit='step',
+            smoothing=0,
+            mininterval=5,
+            disable=not self.fabric.is_global_zero,
         )
-        self.cells = cell_centres(config.input_wh[1], config.input_wh[0])
-        self.started: list[str] = []
-        self.optimizer = self._make_optimizer()
+        if self.tally.get('steps') == self.epoch_steps:  # cut off between step and record
+            self._finish_epoch()
+        with stop, bar:
+            while self.step < end and not self._any(stop.due()):
+                self._make_step()
+                bar.set_postfix_str(self._progress(), refresh=False)
+                bar.update()
+                if self.step % self.epoch_steps == 0:
+                    self._save()
+                    self._finish_epoch()
+        if self.step % self.epoch_steps:
+            self._save()
+        if self.fabric.is_global_zero:
+            self._conclude()
 
-    def start(self, dataset: AugmentedSamples) -> None:
-        if self.config.warm_start:
-            self.started = warm_start(self.net, Path(self.config.warm_start))
-            step = max(1, len(dataset) // SEED_IMAGES)
-            images = [dataset[0, i].image for i in range(0, len(dataset), step)][:SEED_IMAGES]
-            batch = torch.stack([torch.from_numpy(i) for i in images]).permute(0, 3, 1, 2)
-            seed_batchnorm(self.net, batch.float(), self.started)
-            self.averaged.module.load_state_dict(self.net.state_dict())
-            self.optimizer = self._make_optimizer()
-
-    def resume(self) -> None:
-        state = load_checkpoint(self.checkpoint)
-        self.net.load_state_dict(state['weights'])
-        self.averaged.module.load_state_dict(state['averaged'])
-        self.averaged.n_averaged.fill_(state['step'])
-        self.started = state['warm_started']
-        self.optimizer = self._make_optimizer()
-        self.optimizer.load_state_dict(state['optimizer'])
-        self.epoch, self.step = state['epoch'], state['step']
-
-    def save(self) -> None:
-        save_checkpoint(
-            self.checkpoint,
-            {
-                'network': plain_values(self.config.network.to_dict()),
-                'training': self.config.to_dict(),
-                'weights': self.net.state_dict(),
-                'averaged': self.averaged.module.state_dict(),
-                'optimizer': self.optimizer.state_dict(),
-                'warm_started': self.started,
-                'epoch': self.epoch,
-                'step': self.step,
-            },
+    def _make_step(self) -> None:
+        try:
+            self._learn_from_batch()
+            return
+        except torch.OutOfMemoryError:
+            pass  # the traceback holds the tensors that must be freed before the search
+        size, processes = self.config.batch_size, self.fabric.world_size
+        fitting = largest_fitting(self._attempt, size // processes) * processes
+        cure = (
+            f'{fitting} does: --set batch_size={fitting}'
+            if fitting
+            else 'not even one image does: take a smaller network or input_wh'
+        )
+        raise BatchTooLargeError(
+            f'batch_size {size} does not fit into the memory of {self.fabric.device}, {cure}'
         )
 
-    def train_epoch(self, loader: torch.utils.data.DataLoader) -> None:
-        self.net.train()
-        began = time.monotonic()
-        sums: dict[str, float] = {}
-        bar = tqdm(loader, desc=f'epoch {self.epoch + 1}/{self.config.epochs}', mininterval=5)
-        for count, batch in enumerate(bar, 1):
-            for name, value in self.train_step(batch).items():
-                sums[name] = sums.get(name, 0.0) + value
-            bar.set_postfix({k: f'{v / count:.3f}' for k, v in sums.items()}, refresh=False)
-        self.epoch += 1
-        self.save()
-        record = {
-            'epoch': self.epoch,
-            'step': self.step,
-            'seconds': round(time.monotonic() - began, 1),
-            **{k: round(v / len(loader), 5) for k, v in sums.items()},
-        }
-        with (self.out / 'metrics.jsonl').open('a') as file:
-            file.write(json.dumps(record) + '\n')
-        draw_curves(self.out / 'metrics.jsonl', self.out / 'curves.png')
-
-    def train_step(self, batch: Batch) -> dict[str, float]:
-        rate = self.schedule(self.step)
-        for group in self.optimizer.param_groups:
-            group['lr'] = group['base_lr'] * rate
-        losses = self.losses(batch)
-        total = torch.stack(list(losses.values())).sum()
-        if not torch.isfinite(total):
-            values = {k: float(v) for k, v in losses.items()}
-            raise NonFiniteLossError(f'loss at step {self.step} is not finite: {values}')
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip_norm)
-        self.optimizer.step()
-        self.averaged.update_parameters(self.net)
+    def _learn_from_batch(self) -> None:
+        config = self.config
+        began = time.perf_counter()
+        if self.step >= self.total_steps - config.mosaic_off_epochs * self.epoch_steps:
+            self.source.augmentation = replace(config.augmentation, mosaic=0.0)
+        batch = self.source.batch(self.step)
+        if self.fabric.device.type == 'cuda':
+            torch.cuda.synchronize()  # or the making of the batch would count as training
+        received = time.perf_counter()
+        try:
+            values = self.learner.learn(batch, self.step, rate_factor=self._rate_factor(self.step))
+        except NonFiniteLossError as error:
+            raise self._with_batch(error, batch) from None
         self.step += 1
-        return {k: float(v.detach()) for k, v in losses.items()}
+        now = time.perf_counter()
+        sums = {'steps': 1, 'seconds': now - began, 'input_seconds': received - began, **values}
+        self.tally = {name: self.tally.get(name, 0.0) + x for name, x in sums.items()}
 
-    def losses(self, batch: Batch) -> dict[str, torch.Tensor]:
-        config = self.config
-        with torch.autocast('cpu', torch.bfloat16):
-            output = self.net(batch.images.float())
-        classes, boxes = detection_loss(
-            output.detection, self.cells, batch.boxes, batch.labels, batch.crowd, batch.complete
+    def _with_batch(self, error: NonFiniteLossError, batch: Batch) -> NonFiniteLossError:
+        """Save the batch of this process; return the error that tells of it."""
+        rank = self.fabric.global_rank
+        path = self.folder.root / (f'bad_batch_{rank}.pt' if rank else 'bad_batch.pt')
+        torch.save({'step': self.step, **vars(batch)}, path)
+        return NonFiniteLossError(
+            f"not finite: {error}; the batch is saved as '{path}', its samples are "
+            f'{", ".join(batch.names)}: look at them, or lower learning_rate'
         )
-        share = batch.masks.float() / 255.0
-        drivable = segmentation_loss(
-            output.drivable, share[:, 0], batch.known[:, 0], miss_weight=0.5
-        )
-        lane = segmentation_loss(
-            output.lane, share[:, 1], batch.known[:, 1], miss_weight=config.lane_miss_weight
-        )
+
+    def _attempt(self, size: int) -> None:
+        indices = [i % len(self.data.real) for i in range(size)]
+        batch = plain_batch(self.data.real, indices, self.config.input_wh)
+        self.learner.attempt(batch.to(self.fabric.device))
+
+    def _finish_epoch(self) -> None:
+        """Write down an epoch whose last step is saved; look at the network, and score it."""
+        tally, self.tally = self.tally, {}
+        epoch, last = self.step // self.epoch_steps, self.step == self.total_steps
+        if not self.fabric.is_global_zero or len(self.folder.records) == epoch:
+            return
+        record: dict[str, Any] = {
+            'epoch': epoch,
+            'step': self.step,
+            **{name: round(tally[name] / tally['steps'], 5) for name in VALUES},
+            'learning_rate': self.config.learning_rate * self._rate_factor(self.step - 1),
+            'images_per_second': round(
+                tally['steps'] * self.config.batch_size / tally['seconds'], 2
+            ),
+            'seconds': round(tally['seconds'], 1),
+            'input_share': round(tally['input_seconds'] / tally['seconds'], 4),
+        }
+        if weights := self.learner.task_weights.learned():
+            record['task_weights'] = weights
+        net = self.learner.averaged.net
+        if self.examiner.can_score and _due(self.config.score_every, epoch, last):
+            record['holdout'] = self.examiner.scores(net)
+        if _due(self.config.look_every, epoch, last):
+            self.examiner.draw(net, self.folder.look(epoch))
+        self.folder.add_record(record)
+
+    def _conclude(self) -> None:
+        if self.step < self.total_steps:
+            print(
+                f'stopped after step {self.step} of {self.total_steps}: the same command goes on',
+                file=sys.stderr,
+            )
+            return
+        provenance = {
+            'tool_version': version('panoptic_perception'),
+            'torch': str(torch.__version__),
+            'device': str(self.fabric.device),
+            'processes': self.fabric.world_size,
+            'images': len(self.data.real),
+            'synthetic_images': len(self.data.synthetic) if self.data.synthetic else 0,
+        }
+        self.folder.finish(self._state(), provenance)
+        print(self.folder.checkpoint)
+
+    def _state(self) -> dict[str, Any]:
         return {
-            'class': classes,
-            'box': config.box_weight * boxes,
-            'drivable': config.drivable_weight * drivable,
-            'lane': config.lane_weight * lane,
+            'network': self.config.network.to_dict(),
+            'training': self.config.to_dict(),
+            'epoch': self.step // self.epoch_steps,
+            'step': self.step,
+            'epoch_steps': self.epoch_steps,
+            'tally': dict(self.tally),
+            **self.learner.state(),
         }
 
-    def schedule(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to one hundredth."""
-        if step < self.config.warmup_steps:
-            return (step + 1) / self.config.warmup_steps
-        progress = min(1.0, step / self.total_steps)
-        return 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        if state['epoch_steps'] != self.epoch_steps:
+            raise ConfigError(
+                f"'{self.folder.root}': the run was begun with {state['epoch_steps']} steps an "
+                f'epoch, its data now give {self.epoch_steps}: give the same data'
+            )
+        self.learner.restore(state)
+        self.step = state['step']
+        self.tally = state['tally']
 
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        """Decay weights only, and let warm-started layers move more slowly."""
-        config = self.config
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        for name, parameter in self.net.named_parameters():
-            warm = any(name.startswith(f'{started}.') for started in self.started)
-            groups.setdefault((warm, parameter.ndim > 1), []).append(parameter)
-        return torch.optim.AdamW(
-            [
-                {
-                    'params': parameters,
-                    'base_lr': config.learning_rate * (config.warm_start_rate if warm else 1.0),
-                    'weight_decay': config.weight_decay if decayed else 0.0,
-                }
-                for (warm, decayed), parameters in sorted(groups.items(), key=lambda g: g[0])
-            ],
-            lr=config.learning_rate,
-        )
+    def _save(self) -> None:
+        if self.fabric.is_global_zero:
+            self.folder.save(self._state())
 
+    def _rate_factor(self, step: int) -> float:
+        warmup = self.config.warmup_steps
+        return rate_factor(step, warmup_steps=warmup, total_steps=self.total_steps)
 
-def _average(
-    averaged: torch.Tensor, current: torch.Tensor, count: torch.Tensor, *, decay: float
-) -> torch.Tensor:
-    """Move an average towards the current value, fast at first: the random start must fade."""
-    ramp = float((1 + count) / (10 + count))
-    return averaged + (1 - min(decay, ramp)) * (current - averaged)
+    def _any(self, stop: bool) -> bool:
+        """Return whether one process is to stop: all do so after the same step."""
+        return bool(sum_over_processes(torch.tensor(float(stop), device=self.fabric.device)))
+
+    def _progress(self) -> str:
+        epoch = (self.step - 1) // self.epoch_steps + 1
+        means = [f'{name} {self.tally[name] / self.tally["steps"]:.3f}' for name in PARTS]
+        return f'epoch {epoch}/{self.config.epochs} {" ".join(means)}'
 
 
-def _load_samples(config: TrainingConfig, settings: ReaderSettings) -> tuple[list[Sample], int]:
-    """Decode all samples into memory; the real ones come first. Return them and their number."""
-    samples = _decode(Path(config.data), settings, config.max_skipped)
-    if missing := set(config.holdout_groups) - {s.group for s in samples}:
-        raise DatasetError(
-            f"'{config.data}': the train split has no group {sorted(missing)} to hold out"
-        )
-    samples = [
-        sample
-        for sample in samples
-        if sample.group not in config.holdout_groups
-        for _ in range(config.repeats.get(sample.source, 1))
-    ]
-    real = len(samples)
-    if config.synthetic:
-        samples += _decode(Path(config.synthetic), settings, config.max_skipped)
-    return samples, real
-
-
-def _decode(root: Path, settings: ReaderSettings, max_skipped: float) -> list[Sample]:
-    """Read the train split; say what was skipped, if anything was."""
-    data = open_data(root, settings)
-    names = data.names('train')
-    problems = Problems(len(names), limit=max_skipped)
-    progress = tqdm(names, desc='decode', delay=3)
-    samples = list(read_samples(data, 'train', problems, names=progress))
-    if problems.skipped:
-        print(f"'{root}': {json.dumps(problems.summary(), indent=2)}", file=sys.stderr)
-    return samples
+def _due(every: int, epoch: int, last: bool) -> bool:
+    return every > 0 and (last or epoch % every == 0)

@@ -21,6 +21,7 @@ KEYS = {
     'cv2': 'python3-opencv',
     'google': None,  # protobuf, which comes with onnx
     'jinja2': 'python3-jinja2',
+    'lightning_fabric': None,
     'matplotlib': 'python3-matplotlib',
     'networkx': 'python3-networkx',
     'numpy': 'python3-numpy',

@@ -18,7 +18,6 @@ def config(tmp_path, small_network):
         'input_wh': [160, 96],
         'epochs': 1,
         'batch_size': 4,
-        'workers': 0,
         'holdout_groups': ['road_7'],
         'network': network,
     }

@@ -94,3 +94,25 @@ def test_data_check__help_names_the_default_distance_and_the_exit_codes(capsys):
     text = ' '.join(capsys.readouterr().out.split())
     assert f'({MAX_DISTANCE})' in text
     assert 'Exit code 1 if' in text
+
+
+def test_data_speed__measures_input_and_network(road_folder, small_network, tmp_path, capsys):
+    config = {
+        'input_wh': [160, 96],
+        'canvas_wh': [160, 96],
+        'batch_size': 4,
+        'precision': '32-true',
+        'network': small_network.to_dict(),
+    }
+    (tmp_path / 'config.yaml').write_text(json.dumps(config))  # JSON is YAML
+    words = ['data', 'speed', str(road_folder), '--config', str(tmp_path / 'config.yaml')]
+    out = tmp_path / 'new' / 'speed.json'
+    assert main([*words, '--steps', '1', '--set', 'batch_size=2', '--out', str(out)]) == 0
+    speed = json.loads(out.read_text())
+    assert json.loads(capsys.readouterr().out) == speed
+    assert speed['batch_size'] == 2
+    assert set(speed['images_per_second']) == {'input', 'network', 'both'}
+    assert all(value > 0 for value in speed['images_per_second'].values())
+    assert 0 <= speed['input_share'] < 1
+    assert main([*words, '--steps', '0']) == 2
+    assert '--steps is 1 or more, found 0' in capsys.readouterr().err

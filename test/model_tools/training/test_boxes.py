@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from model_tools.training.boxes import ciou, pairwise_iou
+from model_tools.training.boxes import ciou, iou, pairwise_iou
 
 
 @pytest.mark.parametrize(
@@ -15,9 +15,10 @@ from model_tools.training.boxes import ciou, pairwise_iou
         ([5, 5, 5, 5], [0, 0, 10, 10], 0.0),
     ],
 )
-def test_pairwise_iou(a, b, expected):
-    iou = pairwise_iou(torch.tensor([a], dtype=torch.float), torch.tensor([b], dtype=torch.float))
-    assert iou.item() == pytest.approx(expected, abs=1e-6)
+def test_iou(a, b, expected):
+    a, b = torch.tensor(a, dtype=torch.float), torch.tensor(b, dtype=torch.float)
+    assert iou(a, b).item() == pytest.approx(expected, abs=1e-6)
+    assert pairwise_iou(a[None], b[None]).item() == iou(b, a).item()
 
 
 def test_pairwise_iou__empty():

@@ -4,39 +4,107 @@ from pathlib import Path
 import pytest
 import yaml
 
-from model_tools.training.config import ConfigError, TrainingConfig, load_config
+from model_tools.data.augmentation import TRAINING
+from model_tools.networks.config import NetworkConfig
+from model_tools.training.config import ConfigError, TrainingConfig, load_config, read_value
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / 'train.yaml'
+        path.write_text(text)
+        return path
+
+    return write
 
 
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
+        ('', 'data is .., expected a folder or tar'),
         ('{data: d, epoch: 3}', r"unknown keys \['epoch'\]"),
+        ('{data: d, network: {widths: 3}}', r"unknown keys \['widths'\]"),
+        ('{data: d, network: {size: xl}}', "size is 'xl'"),
+        ('{data: d, network: s}', "network is 's', expected a mapping"),
+        ('{data: d, augmentation: {mosaics: 0}}', r"unknown keys \['mosaics'\]"),
+        ('{data: d, augmentation: {mosaic: 2}}', 'mosaic is .* found 2'),
         ('[1, 2]', 'expected a mapping'),
         ('{data: [', r"train\.yaml': expected YAML: while parsing"),
-        ('{epochs: 3}', 'data'),
-        ('{data: d, epochs: many}', 'epochs'),
-        ('{data: d, epochs: 0}', 'epochs'),
+        ('{data: 3}', 'data is 3'),
+        ('{data: d, epochs: many}', "epochs is 'many', expected a whole number of at least 1"),
+        ('{data: d, epochs: 0}', 'epochs is 0'),
+        ('{data: d, epochs: true}', 'epochs is True'),
+        ('{data: d, epochs: 0, seed: -1}', 'epochs is 0, .*; seed is -1'),
         ('{data: d, input_wh: [100, 100]}', 'input_wh'),
-        ('{data: d, synthetic_share: 1.0}', 'synthetic_share'),
+        ('{data: d, input_wh: 640}', 'input_wh is 640, expected width and height'),
+        ('{data: d, canvas_wh: [0, 2]}', 'canvas_wh'),
+        ('{data: d, synthetic_share: 1.0}', 'synthetic_share is 1.0, expected .* below 1'),
+        ('{data: d, learning_rate: fast}', "learning_rate is 'fast'"),
+        ('{data: d, learning_rate: .nan}', 'learning_rate is nan'),
+        ('{data: d, learning_rate: .inf}', 'learning_rate is inf'),
+        ('{data: d, precision: 16}', "expected 'bf16-mixed' or '32-true'"),
+        ('{data: d, task_weights: free}', "expected 'fixed' or 'learned'"),
+        ('{data: d, holdout_groups: erfurt}', 'expected a list of names'),
+        ('{data: d, repeats: {camvid: x}}', 'repeats'),
+        ('{data: d, start: a.pt, warm_start: b.onnx}', 'both set'),
     ],
 )
-def test_load_config__refuses(tmp_path, text, message):
-    path = tmp_path / 'train.yaml'
-    path.write_text(text)
-    with pytest.raises(ConfigError, match=message):
-        load_config(path)
+def test_load_config__refuses(write, text, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        load_config(write(text))
+    assert '\n' not in str(caught.value)
 
 
-def test_load_config__overrides_win(tmp_path):
-    path = tmp_path / 'train.yaml'
-    path.write_text('{data: d, epochs: 3, network: {backbone_depths: [1, 1, 1, 1]}}')
-    config = load_config(path, epochs=5, data=None)
-    assert (config.data, config.epochs) == ('d', 5)
-    assert config.network.backbone_depths == (1, 1, 1, 1)
+def test_load_config__overrides_win_at_any_depth(write):
+    path = write('{data: d, epochs: 3, network: {backbone_depths: [1, 1, 1, 1]}, repeats:}')
+    overrides = {'epochs': 5, 'network.encoder_depth': 2, 'repeats.camvid': 3}
+    config = load_config(path, {**overrides, 'augmentation.mosaic': 0})
+    assert (config.data, config.epochs, config.repeats) == ('d', 5, {'camvid': 3})
+    assert config.network == NetworkConfig(backbone_depths=(1, 1, 1, 1), encoder_depth=2)
+    assert config.augmentation.mosaic == 0
+    assert config.augmentation.flip == TRAINING.flip
+
+
+@pytest.mark.parametrize(
+    ('key', 'text', 'expected'),
+    [
+        ('epochs', '5', 5),
+        ('learning_rate', '1e-3', 0.001),  # a text to YAML 1.1
+        ('learning_rate', '2', 2.0),
+        ('input_wh', '[320, 192]', (320, 192)),
+        ('holdout_groups', '[a, b]', ('a', 'b')),
+        ('synthetic', '', ''),
+        ('synthetic', 'a/b', 'a/b'),
+    ],
+)
+def test_load_config__values_given_as_text(write, key, text, expected):
+    config = load_config(write('{data: d}'), {key: read_value(key, text)})
+    assert getattr(config, key) == expected
+
+
+@pytest.mark.parametrize(
+    ('key', 'message'),
+    [
+        ('nettwork.size', r"unknown keys \['nettwork'\]"),
+        ('network.sizes', r"unknown keys \['sizes'\]"),
+        ('epochs.first', 'epochs is 3, expected a mapping'),
+        ('', r"unknown keys \[''\]"),
+    ],
+)
+def test_load_config__unknown_override(write, key, message):
+    with pytest.raises(ValueError, match=message):
+        load_config(write('{data: d, epochs: 3}'), {key: 's'})
+
+
+def test_read_value__no_yaml():
+    with pytest.raises(ConfigError, match=r"epochs: expected a YAML value, found '\[1'"):
+        read_value('epochs', '[1')
 
 
 def test_load_config__written_config_reads_back(tmp_path):
-    config = TrainingConfig(data='d', holdout_groups=('a', 'b'))
+    network = NetworkConfig.from_dict({'size': 'n'})
+    config = TrainingConfig(data='d', holdout_groups=('a', 'b'), network=network)
     path = tmp_path / 'config.yaml'
     path.write_text(yaml.safe_dump(config.to_dict()))
     assert load_config(path) == config
@@ -44,6 +112,6 @@ def test_load_config__written_config_reads_back(tmp_path):
 
 def test_shipped_settings__load():
     path = Path(__file__).parents[3] / 'config' / 'training.yaml'
-    config = load_config(path, data='d')
+    config = load_config(path, {'data': 'd'})
     assert config.network.labels == ('vehicle', 'person', 'cycle')
     assert config.input_wh == (640, 384)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a run: its settings, checkpoints, metrics and pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from model_tools.data.files import write_whole
+from model_tools.training.checkpoint import (
+    PROGRESS,
+    CheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+    save_weights,
+)
+from model_tools.training.config import ConfigError, TrainingConfig
+from model_tools.training.curves import draw_curves
+
+MAY_CHANGE = {'data', 'synthetic', 'cache', 'max_skipped', 'look_every', 'score_every'}
+"""Settings that a run may go on with other values of: they do not change what it learns."""
+
+
+class RunFolder:
+    """Reads and writes the files of a run; every file is there whole or not at all."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.checkpoint = root / 'last.pt'
+        self.weights = root / 'weights.pt'
+        self.cache = root / 'cache'
+        self.records: list[dict[str, Any]] = []
+        """One for each finished epoch."""
+
+    def resume(self, config: TrainingConfig) -> dict[str, Any] | None:
+        """Return the state that the run was left in; None if it has not begun.
+
+        Raises:
+            ConfigError: The run was begun with other settings.
+            CheckpointError: Its checkpoint cannot be read, or is a weights file.
+        """
+        if not self.checkpoint.is_file():
+            return None
+        state = load_checkpoint(self.checkpoint)
+        if missing := sorted(PROGRESS - set(state)):
+            raise CheckpointError(
+                f"'{self.checkpoint}': expected a checkpoint to go on from, found one without "
+                f'{missing}: give it as `start` of another run'
+            )
+        begun, given = _flat(state['training']), _flat(config.to_dict())
+        keys = [k for k in {**begun, **given} if k.split('.')[0] not in MAY_CHANGE]
+        if changed := [k for k in keys if begun.get(k) != given.get(k)]:
+            found = '; '.join(f'{k} was {begun.get(k)!r}, is {given.get(k)!r}' for k in changed)
+            raise ConfigError(
+                f"'{self.root}': a run goes on with the settings that it was begun with: {found}; "
+                'give those, or another --out'
+            )
+        metrics = self.root / 'metrics.jsonl'
+        lines = metrics.read_text().splitlines() if metrics.is_file() else []
+        self.records = [json.loads(line) for line in lines]
+        return state
+
+    def begin(self, config: TrainingConfig) -> None:
+        """Make the folder and write down all settings."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(config.to_dict(), sort_keys=False)
+        write_whole(self.root / 'config.yaml', text.encode())
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write the checkpoint."""
+        save_checkpoint(self.checkpoint, state)
+
+    def finish(self, state: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+        """Write the averaged weights of a run that has come to its end."""
+        save_weights(self.weights, state, provenance)
+
+    def add_record(self, record: dict[str, Any]) -> None:
+        """Append the record of an epoch to `metrics.jsonl` and draw the curves anew."""
+        self.records.append(record)
+        text = ''.join(json.dumps(r) + '\n' for r in self.records)
+        write_whole(self.root / 'metrics.jsonl', text.encode())
+        draw_curves(self.records, self.root / 'curves.png')
+
+    def look(self, epoch: int) -> Path:
+        """Return where the contact sheet of an epoch belongs."""
+        return self.root / 'looks' / f'epoch_{epoch:03d}.png'
+
+
+def _flat(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+    """Return nested settings by dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = isinstance(value, Mapping)
+        flat.update(_flat(value, f'{prefix}{key}.') if nested else {f'{prefix}{key}': value})
+    return flat

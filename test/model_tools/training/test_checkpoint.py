@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import pickle
+from dataclasses import replace
+
+import pytest
+import torch
+
+from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.training.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    load_network,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
+from model_tools.training.config import TrainingConfig
+
+
+@pytest.fixture
+def state(small_network):
+    torch.manual_seed(3)
+    net = PanopticNet(small_network)
+    net.backbone.stem[1].running_var.fill_(1e6)  # beyond half precision
+    config = TrainingConfig(data='/far/away/roads', network=small_network)
+    return {
+        'network': small_network.to_dict(),
+        'training': config.to_dict(),
+        'averaged': net.state_dict(),
+        'epoch': 1,
+        'step': 7,
+    }
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / 'last.pt'
+
+
+def test_load_network__same_weights_in_evaluation_mode(state, path, small_network):
+    save_checkpoint(path, state)
+    net = load_network(path)
+    assert net.config == small_network
+    assert not net.training
+    for name, weight in net.state_dict().items():
+        assert torch.equal(weight, state['averaged'][name]), name
+
+
+def test_save_weights__half_the_size_and_nearly_the_same(state, path):
+    whole = path.with_name('whole.pt')
+    save_checkpoint(whole, state)
+    save_weights(path, state, {'images': 3})
+    assert path.stat().st_size < 0.75 * whole.stat().st_size
+    read = load_checkpoint(path)
+    assert read['provenance'] == {'images': 3}
+    assert read['training']['data'] == 'roads'
+    for name, weight in load_network(path).state_dict().items():
+        assert weight.dtype == state['averaged'][name].dtype
+        torch.testing.assert_close(weight, state['averaged'][name], rtol=1e-3, atol=1e-7)
+
+
+class Code:
+    """Runs a command on being read by pickle."""
+
+    def __reduce__(self):
+        return os.system, ('exit 1',)
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'no such checkpoint; train first'),
+        (b'', 'cut short or damaged'),
+        (b'no checkpoint', 'not read, since it could run code'),
+        (b'{"schema": 1}', 'not read, since it could run code'),
+        (pickle.dumps({'schema': 2, 'averaged': Code()}, 2), 'not read, since it could run code'),
+    ],
+)
+def test_load_checkpoint__no_checkpoint(path, content, message):
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf'last\.pt.*{message}') as caught:
+        load_checkpoint(path)
+    assert '\n' not in str(caught.value)
+
+
+def test_load_checkpoint__folder(tmp_path):
+    with pytest.raises(CheckpointError, match='found: Is a directory'):
+        load_checkpoint(tmp_path)
+
+
+def test_load_checkpoint__code_inside(state, path):
+    torch.save({'schema': 2, **state, 'extra': Code()}, path)
+    with pytest.raises(CheckpointError, match='could run code'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('share', [0.01, 0.5, 0.99])
+def test_load_checkpoint__cut_short(state, path, share):
+    save_checkpoint(path, state)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(CheckpointError, match='cut short or damaged; copy it again') as caught:
+        load_checkpoint(path)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('schema', [1, 3, 'x'])
+def test_load_checkpoint__other_schema(state, path, schema):
+    torch.save({'schema': schema, **state}, path)
+    with pytest.raises(CheckpointError, match=f'of schema 2, found schema {schema!r}'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize('content', [[], {'schema': 2, 'network': {}, 'averaged': {}}])
+def test_load_checkpoint__something_else_of_torch(path, content):
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"found one without \[.*'training'\]"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'activation': 'silu'}, "network.activation is 'relu', expected 'silu'"),
+        (
+            {'detection_width': 32, 'encoder_depth': 2},
+            'network.encoder_depth is 1, expected 2; network.detection_width is 16, expected 32',
+        ),
+    ],
+)
+def test_load_weights__other_architecture(state, path, small_network, changes, message):
+    net = PanopticNet(replace(small_network, **changes))
+    with pytest.raises(CheckpointError, match=f'another architecture: {message}'):
+        load_weights(net, state, path)
+
+
+def test_load_weights__other_tensors_under_the_same_name(state, path, small_network):
+    state['averaged']['lane.logit.weight'] = torch.zeros(3)
+    del state['averaged']['lane.logit.bias']
+    with pytest.raises(CheckpointError, match=r'lane\.logit\.weight is \(3,\), expected \(1, 8'):
+        load_weights(PanopticNet(small_network), state, path)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import tarfile
@@ -59,8 +60,14 @@ def open_files(root: Path) -> Files:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all, whenever the process ends."""
     part = path.with_name(f'.{path.name}.part')
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        raise OSError(f"'{path}': cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 class FolderFiles:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
 
@@ -61,24 +61,13 @@ class NetworkConfig:
     segmentation_width: int = 32
 
     def __post_init__(self) -> None:
-        widths = (*self.backbone_widths, self.detection_width, self.segmentation_width)
-        depths = (*self.backbone_depths, self.encoder_depth)
-        checks = {
-            'labels': len(self.labels) > 0,
-            'convolution': self.convolution in get_args(Convolution),
-            'activation': self.activation in get_args(Activation),
-            'backbone_widths': len(self.backbone_widths) == 5,
-            'backbone_depths': len(self.backbone_depths) == 4,
-            'widths': all(isinstance(w, int) and w >= 2 and w % 2 == 0 for w in widths),
-            'depths': all(isinstance(d, int) and d >= 1 for d in depths),
-            'attention': not self.attention or self.backbone_widths[-1] % (4 * HEADS) == 0,
-        }
-        if wrong := [name for name, holds in checks.items() if not holds]:
+        for key, (holds, expected) in _RULES.items():
+            if not holds(value := getattr(self, key)):
+                raise NetworkConfigError(f'network.{key} is {value!r}, expected {expected}')
+        if self.attention and self.backbone_widths[-1] % (4 * HEADS):
             raise NetworkConfigError(
-                f'network: {" and ".join(wrong)} cannot be built, found {asdict(self)}; expected '
-                f'five even backbone_widths and four backbone_depths, convolution one of '
-                f'{get_args(Convolution)}, activation one of {get_args(Activation)}, and a '
-                f'multiple of {4 * HEADS} as last width for attention'
+                f'network.backbone_widths end with {self.backbone_widths[-1]}, expected a '
+                f'multiple of {4 * HEADS} for attention'
             )
 
     def to_dict(self) -> dict[str, object]:
@@ -93,13 +82,43 @@ class NetworkConfig:
         """
         values = dict(values)
         size = values.pop('size', None)
-        if size is not None and size not in SIZES:
+        if size is not None and size not in list(SIZES):
             raise NetworkConfigError(f'network.size is {size!r}; expected one of {list(SIZES)}')
         known = [f.name for f in fields(cls)]
-        if unknown := sorted(set(values) - set(known)):
+        if unknown := sorted(map(str, set(values) - set(known))):
             raise NetworkConfigError(f'network: unknown keys {unknown}; known: {["size", *known]}')
         merged: dict[str, Any] = {**(SIZES[size] if size else {}), **values}
         fixed: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in merged.items()
         }
         return cls(**fixed)
+
+
+def _is_width(value: Any) -> bool:
+    return type(value) is int and value >= 2 and value % 2 == 0
+
+
+def _is_depth(value: Any) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _are(holds: Callable[[Any], bool], count: int) -> Callable[[Any], bool]:
+    return lambda v: isinstance(v, tuple) and len(v) == count and all(map(holds, v))
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, tuple) and value != () and all(isinstance(v, str) for v in value)
+
+
+_WIDTH = (_is_width, 'an even number of at least 2')
+_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    'labels': (_are_names, 'a list of names'),
+    'convolution': (lambda v: v in get_args(Convolution), f'one of {get_args(Convolution)}'),
+    'activation': (lambda v: v in get_args(Activation), f'one of {get_args(Activation)}'),
+    'backbone_widths': (_are(_is_width, 5), 'five even numbers of at least 2'),
+    'backbone_depths': (_are(_is_depth, 4), 'four whole numbers of at least 1'),
+    'encoder_depth': (_is_depth, 'a whole number of at least 1'),
+    'attention': (lambda v: isinstance(v, bool), 'true or false'),
+    'detection_width': _WIDTH,
+    'segmentation_width': _WIDTH,
+}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from torch import nn
 
@@ -28,7 +29,11 @@ def warm_start(net: PanopticNet, path: Path) -> list[str]:
     shift of our BatchNorm. Call `seed_batchnorm` afterwards: until then the BatchNorms are
     identities in evaluation mode only.
     """
-    tensors = {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+    try:
+        graph = onnx.load(path).graph
+    except DecodeError as error:
+        raise WarmStartError(f"'{path}': expected an ONNX file of YOLOX-nano: {error}") from error
+    tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     folded = [v for k, v in tensors.items() if k.startswith('onnx::Conv_')]
     pairs = list(zip(folded[::2], folded[1::2], strict=True))
     blocks = _in_export_order(net)

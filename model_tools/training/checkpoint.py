@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 
 import torch
 
-from model_tools.networks.config import NetworkConfig
+from model_tools.data.files import write_whole
+from model_tools.networks.config import NetworkConfig, NetworkConfigError
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.config import PATHS
 
@@ -29,9 +29,14 @@ class CheckpointError(ValueError):
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write atomically, so that an interrupted run leaves the previous checkpoint whole."""
-    temporary = path.with_suffix('.tmp')
-    torch.save({'schema': SCHEMA, **state}, temporary)
-    os.replace(temporary, path)
+    save_tensors(path, {'schema': SCHEMA, **state})
+
+
+def save_tensors(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a file for `torch.load` that is there whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save(values, buffer)
+    write_whole(path, buffer.getvalue())
 
 
 def save_weights(path: Path, state: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
@@ -80,10 +85,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         )
     if missing := sorted(PARTS - found):
         raise CheckpointError(f'{expected}, found one without {missing}')
-    state['averaged'] = {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in state['averaged'].items()
-    }
+    try:
+        NetworkConfig.from_dict(state['network'])
+        state['averaged'] = {
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in state['averaged'].items()
+        }
+    except (NetworkConfigError, AttributeError, TypeError) as error:
+        raise CheckpointError(f'{expected}, found one that cannot be used: {error}') from error
     return state
 
 

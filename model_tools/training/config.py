@@ -16,6 +16,7 @@ from model_tools.networks.config import NetworkConfig
 
 PATHS = ('data', 'synthetic', 'cache', 'warm_start', 'start')
 """Settings that are places on a machine."""
+MOST_PIXELS = 8192
 
 
 class ConfigError(ValueError):
@@ -99,7 +100,10 @@ class _Rule(NamedTuple):
 
 
 def _whole(least: int) -> _Rule:
-    return _Rule(lambda v: type(v) is int and v >= least, f'a whole number of at least {least}')
+    return _Rule(
+        lambda v: type(v) is int and least <= v < 2**31,
+        f'a whole number of at least {least} and below 2^31',
+    )
 
 
 def _number(low: float, high: float = math.inf) -> _Rule:
@@ -117,10 +121,10 @@ def _size(multiple: int) -> _Rule:
     def holds(value: Any) -> bool:
         sides = value if isinstance(value, tuple) else ()
         return len(sides) == 2 and all(
-            type(s) is int and s > 0 and s % multiple == 0 for s in sides
+            type(s) is int and 0 < s <= MOST_PIXELS and s % multiple == 0 for s in sides
         )
 
-    return _Rule(holds, f'width and height, multiples of {multiple}')
+    return _Rule(holds, f'width and height, multiples of {multiple} up to {MOST_PIXELS}')
 
 
 _PATH = _Rule(lambda v: isinstance(v, str), 'a path')

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import signal
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -25,7 +29,8 @@ def make_fabric(
         ValueError: There are fewer devices, or less than one is asked for.
     """
     cuda = torch.cuda.is_available()
-    if TorchElasticEnvironment.detect():
+    elastic = TorchElasticEnvironment.detect()
+    if elastic:
         devices = int(os.environ['LOCAL_WORLD_SIZE'])
         nodes = int(os.environ['WORLD_SIZE']) // devices
     devices = max(1, torch.cuda.device_count()) if devices is None else devices
@@ -34,6 +39,8 @@ def make_fabric(
         raise ValueError(f'--devices {devices} --nodes {nodes}: expected at least one of each')
     if cuda and devices > torch.cuda.device_count():
         raise ValueError(f'--devices {devices}: this machine has {torch.cuda.device_count()} GPUs')
+    if not elastic and int(os.environ.get('LOCAL_RANK', 0)):
+        _end_with_parent()
     return Fabric(
         accelerator='cuda' if cuda else 'cpu',
         devices=devices,
@@ -47,3 +54,26 @@ def part(fabric: Fabric) -> None:
     fabric.barrier()
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Say in a sentence that another process of the run was lost: ConnectionError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if 'by peer' not in str(error):  # what gloo says, which has no error of its own
+            raise
+        raise ConnectionError(
+            'another process of this run has ended, which ends this one: look at its own message, '
+            'then give the same command to go on from the last checkpoint'
+        ) from error
+
+
+def _end_with_parent() -> None:
+    """End this process, which was launched by the first one, when that one ends: Linux does it.
+
+    However the first one ends: the others may be waiting for it in a collective, for good.
+    """
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ from model_tools.training.checkpoint import (
     CheckpointError,
     load_checkpoint,
     save_checkpoint,
+    save_tensors,
     save_weights,
 )
 from model_tools.training.config import ConfigError, TrainingConfig
@@ -35,16 +38,26 @@ class RunFolder:
         self.cache = root / 'cache'
         self.records: list[dict[str, Any]] = []
         """One for each finished epoch."""
+        self._resumed: int | None = None
+        self._closing = contextlib.ExitStack()
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let other runs in."""
+        self._closing.close()
 
     def resume(self, config: TrainingConfig) -> dict[str, Any] | None:
         """Return the state that the run was left in; None if it has not begun.
 
         Raises:
-            ConfigError: The run was begun with other settings.
+            ConfigError: The run was begun with other settings, or its records are damaged.
             CheckpointError: Its checkpoint cannot be read, or is a weights file.
         """
         if not self.checkpoint.is_file():
             return None
+        self._resumed = self._saved()
         state = load_checkpoint(self.checkpoint)
         if missing := sorted(PROGRESS - set(state)):
             raise CheckpointError(
@@ -60,13 +73,39 @@ class RunFolder:
                 'give those, or another --out'
             )
         metrics = self.root / 'metrics.jsonl'
-        lines = metrics.read_text().splitlines() if metrics.is_file() else []
-        self.records = [json.loads(line) for line in lines]
+        try:
+            lines = metrics.read_text().splitlines() if metrics.is_file() else []
+            records = [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise ConfigError(
+                f"'{metrics}': expected a record a line, found it damaged ({error}); remove it to "
+                'go on without'
+            ) from error
+        self.records = [record for record in records if record['step'] <= state['step']]
         return state
 
     def begin(self, config: TrainingConfig) -> None:
-        """Make the folder and write down all settings."""
+        """Make the folder, keep other runs out of it and write down all settings.
+
+        Raises:
+            ConfigError: Another run is going on there, or has gone on since `resume`.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
+        lock = self._closing.enter_context((self.root / '.lock').open('w'))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"'{self.root}': another run is going on there; wait for its end, or give another "
+                '--out'
+            ) from None
+        except OSError:
+            pass  # a network file system without locks
+        if self._saved() != self._resumed:
+            raise ConfigError(
+                f"'{self.root}': another run went on there meanwhile; the same command goes on "
+                'from where it ended'
+            )
         text = yaml.safe_dump(config.to_dict(), sort_keys=False)
         write_whole(self.root / 'config.yaml', text.encode())
 
@@ -74,9 +113,19 @@ class RunFolder:
         """Write the checkpoint."""
         save_checkpoint(self.checkpoint, state)
 
+    def save_batch(self, batch: Mapping[str, Any], rank: int) -> Path:
+        """Write down a batch of one process that could not be learned from."""
+        path = self.root / (f'bad_batch_{rank}.pt' if rank else 'bad_batch.pt')
+        save_tensors(path, batch)
+        return path
+
     def finish(self, state: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
         """Write the averaged weights of a run that has come to its end."""
         save_weights(self.weights, state, provenance)
+
+    def has_record(self, epoch: int) -> bool:
+        """Return whether an epoch is in `metrics.jsonl`."""
+        return any(record['epoch'] == epoch for record in self.records)
 
     def add_record(self, record: dict[str, Any]) -> None:
         """Append the record of an epoch to `metrics.jsonl` and draw the curves anew."""
@@ -88,6 +137,10 @@ class RunFolder:
     def look(self, epoch: int) -> Path:
         """Return where the contact sheet of an epoch belongs."""
         return self.root / 'looks' / f'epoch_{epoch:03d}.png'
+
+    def _saved(self) -> int | None:
+        """Return when the checkpoint was written, ns; None if there is none."""
+        return self.checkpoint.stat().st_mtime_ns if self.checkpoint.is_file() else None
 
 
 def _flat(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:

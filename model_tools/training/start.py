@@ -16,17 +16,20 @@ SEED_IMAGES = 48
 """Images that give warm-started BatchNorms their first statistics."""
 
 
-def begin(net: PanopticNet, config: TrainingConfig, cache: SampleCache) -> list[str]:
+def begin(net: PanopticNet, config: TrainingConfig) -> list[str]:
     """Give a new network its first weights; return the modules that got public ones."""
     if config.start:
         path = Path(config.start)
         load_weights(net, load_checkpoint(path), path)
-    if not config.warm_start:
-        return []
-    started = warm_start(net, Path(config.warm_start))
+    return warm_start(net, Path(config.warm_start)) if config.warm_start else []
+
+
+def measure(
+    net: PanopticNet, config: TrainingConfig, started: list[str], cache: SampleCache
+) -> None:
+    """Give the BatchNorms of modules with public weights their first statistics."""
     step = max(1, len(cache) // SEED_IMAGES)
     indices = range(0, len(cache), step)[:SEED_IMAGES]
     device = next(net.parameters()).device
     images = plain_batch(cache, indices, config.input_wh).images.to(device)
     seed_batchnorm(net, images.float(), started)
-    return started

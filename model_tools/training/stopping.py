@@ -20,6 +20,8 @@ class Stop:
         self, minutes: float = math.inf, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Begin to count the minutes."""
+        if not minutes >= 0:
+            raise ValueError(f'--minutes {minutes:g}: expected a number of at least 0')
         self.signal: int | None = None
         """The signal that came, if one did."""
         self._clock = clock

@@ -16,20 +16,24 @@ from lightning_fabric import Fabric
 from tqdm import tqdm
 
 from model_tools.data.batches import Batch, BatchSource, plain_batch
+from model_tools.data.label_set import LabelSet
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.config import ConfigError, TrainingConfig
 from model_tools.training.examination import Examiner
-from model_tools.training.input import TrainingInput, load_input
+from model_tools.training.input import load_input
 from model_tools.training.labels import load_labels
 from model_tools.training.learner import VALUES, Learner, NonFiniteLossError
 from model_tools.training.memory import BatchTooLargeError, largest_fitting
 from model_tools.training.optimisation import rate_factor
-from model_tools.training.processes import make_fabric, part
+from model_tools.training.processes import make_fabric, part, together
 from model_tools.training.reduction import sum_over_processes
 from model_tools.training.run_folder import RunFolder
-from model_tools.training.start import begin
+from model_tools.training.start import begin, measure
 from model_tools.training.stopping import Stop
 from model_tools.training.task_weights import PARTS
+
+SAVE_SECONDS = 300.0
+"""How much work a power cut may cost."""
 
 
 def train(
@@ -53,20 +57,21 @@ def train(
         stop: What else may end this call before the end of the run.
     """
     labels = load_labels(config)
-    folder = RunFolder(out)
-    state = folder.resume(config)
+    if stop_after is not None and stop_after < 1:
+        raise ConfigError(f'--stop-after {stop_after}: expected an epoch of at least 1')
     fabric = make_fabric(config.precision, devices, nodes)
-    fabric.launch()
     if config.batch_size % fabric.world_size:
         raise ConfigError(
             f'batch_size is {config.batch_size}, expected a multiple of the {fabric.world_size} '
             'processes'
         )
-    data = load_input(
-        config, labels, folder.cache, device=fabric.device, quiet=not fabric.is_global_zero
-    )
-    _Run(fabric, config, folder, data, state).go_on(stop or Stop(), stop_after or config.epochs)
-    part(fabric)
+    with RunFolder(out) as folder, together():
+        state = folder.resume(config)
+        fabric.launch()
+        _Run(fabric, config, folder, labels, state).go_on(
+            stop or Stop(), config.epochs if stop_after is None else stop_after
+        )
+        part(fabric)
     return folder.checkpoint
 
 
@@ -78,10 +83,17 @@ class _Run:
         fabric: Fabric,
         config: TrainingConfig,
         folder: RunFolder,
-        data: TrainingInput,
+        labels: LabelSet,
         state: Mapping[str, Any] | None,
     ) -> None:
-        self.fabric, self.config, self.folder, self.data = fabric, config, folder, data
+        self.fabric, self.config, self.folder = fabric, config, folder
+        torch.manual_seed(config.seed)
+        net = PanopticNet(config.network)
+        # Before the data, which takes minutes: the weights to begin with may be refused.
+        warm_started = state['warm_started'] if state else begin(net, config)
+        quiet = not fabric.is_global_zero
+        data = load_input(config, labels, folder.cache, device=fabric.device, quiet=quiet)
+        self.data = data
         self.source = BatchSource(
             data.real,
             data.synthetic,
@@ -98,12 +110,12 @@ class _Run:
         )
         self.epoch_steps = len(self.source)
         self.total_steps = config.epochs * self.epoch_steps
-        torch.manual_seed(config.seed)
-        net = PanopticNet(config.network)
         net.to(fabric.device, memory_format=torch.channels_last)
-        warm_started = state['warm_started'] if state else begin(net, config, data.real)
+        if warm_started and not state:
+            measure(net, config, warm_started, data.real)
         self.learner = Learner(fabric, config, net, warm_started)
         self.step = 0
+        self._saved = time.monotonic()
         self.tally: dict[str, float] = {}
         """Sums over the steps of this epoch so far."""
         if state:
@@ -140,8 +152,10 @@ class _Run:
                 if self.step % self.epoch_steps == 0:
                     self._save()
                     self._finish_epoch()
-        if self.step % self.epoch_steps:
-            self._save()
+                elif time.monotonic() - self._saved > SAVE_SECONDS:
+                    self._save()
+            if self.step % self.epoch_steps:
+                self._save()
         if self.fabric.is_global_zero:
             self._conclude()
 
@@ -182,9 +196,8 @@ class _Run:
 
     def _with_batch(self, error: NonFiniteLossError, batch: Batch) -> NonFiniteLossError:
         """Save the batch of this process; return the error that tells of it."""
-        rank = self.fabric.global_rank
-        path = self.folder.root / (f'bad_batch_{rank}.pt' if rank else 'bad_batch.pt')
-        torch.save({'step': self.step, **vars(batch)}, path)
+        path = self.folder.save_batch({'step': self.step, **vars(batch)}, self.fabric.global_rank)
+        self.fabric.barrier()  # the first process to end takes the others with it
         return NonFiniteLossError(
             f"not finite: {error}; the batch is saved as '{path}', its samples are "
             f'{", ".join(batch.names)}: look at them, or lower learning_rate'
@@ -199,7 +212,7 @@ class _Run:
         """Write down an epoch whose last step is saved; look at the network, and score it."""
         tally, self.tally = self.tally, {}
         epoch, last = self.step // self.epoch_steps, self.step == self.total_steps
-        if not self.fabric.is_global_zero or len(self.folder.records) == epoch:
+        if not self.fabric.is_global_zero or self.folder.has_record(epoch):
             return
         record: dict[str, Any] = {
             'epoch': epoch,
@@ -261,6 +274,7 @@ class _Run:
         self.tally = state['tally']
 
     def _save(self) -> None:
+        self._saved = time.monotonic()
         if self.fabric.is_global_zero:
             self.folder.save(self._state())
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -49,7 +50,10 @@ def records(run):
         (['--set', 'start=nowhere.pt'], "'nowhere.pt': no such checkpoint"),
         (['--data', 'nowhere'], "'nowhere': expected a folder or a .tar file"),
         (['--set', 'cache=/dev/null/x'], "'/dev/null/x': the cache of"),
+        (['--minutes', 'nan'], '--minutes nan: expected a number of at least 0'),
+        (['--stop-after', '0'], '--stop-after 0: expected an epoch of at least 1'),
         (['--devices', '0'], '--devices 0'),
+        (['--devices', '3'], 'batch_size is 4, expected a multiple of the 3 processes'),
         (['--nodes', '-1'], '--nodes -1'),
     ],
 )
@@ -86,25 +90,41 @@ def test_train__two_processes_make_one_run(arguments, tmp_path):
     assert weights['provenance']['processes'] == 2
 
 
-@pytest.mark.parametrize(
-    ('number', 'send', 'devices'),
-    [
-        (signal.SIGTERM, os.kill, 1),  # from whoever takes the machine away
-        (signal.SIGINT, os.killpg, 2),  # Ctrl-C reaches all processes
-    ],
-)
-def test_train__signal_saves_in_mid_epoch(arguments, tmp_path, number, send, devices):
-    more = ['--set', 'epochs=1', '--set', 'repeats.toy=2000', '--devices', str(devices)]
+MANY_STEPS = ('--set', 'epochs=1', '--set', 'repeats.toy=2000')
+
+
+def test_train__request_to_end_saves_in_mid_epoch(arguments, tmp_path, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def end():
+        while signal.getsignal(signal.SIGTERM) == before:
+            time.sleep(0.01)
+        time.sleep(0.5)  # a step
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end, daemon=True).start()
+    assert main(['train', *arguments, *MANY_STEPS]) == 128 + signal.SIGTERM
+    _check_stopped(tmp_path, capsys.readouterr().err)
+
+
+def test_train__ctrl_c_reaches_all_processes(arguments, tmp_path):
     process = subprocess.Popen(
-        [*COMMAND, *arguments, *more], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*COMMAND, *arguments, *MANY_STEPS, '--devices', '2'],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     shown = ''
     while ' 0/4000 ' not in shown and process.poll() is None:
         shown += process.stderr.read(1)
     time.sleep(2)  # some steps
-    send(process.pid, number)
+    os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + signal.SIGINT
+    _check_stopped(tmp_path, errors)
+
+
+def _check_stopped(tmp_path, errors):
     step = load_checkpoint(tmp_path / 'run' / 'last.pt')['step']
     assert f'stopped after step {step} of 4000: the same command goes on' in errors
     assert 0 < step < 4000

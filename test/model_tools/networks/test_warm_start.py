@@ -95,3 +95,10 @@ def test_warm_start__another_file_is_refused(net, tmp_path):
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], 'g', [], [])), path)
     with pytest.raises(WarmStartError, match='folded convolutions'):
         warm_start(net, path)
+
+
+def test_warm_start__no_onnx_file_is_refused(net, tmp_path):
+    path = tmp_path / 'other.onnx'
+    path.write_text('data: roads')
+    with pytest.raises(WarmStartError, match=r"other\.onnx': expected an ONNX file of YOLOX-nano"):
+        warm_start(net, path)

@@ -121,6 +121,21 @@ def test_load_checkpoint__something_else_of_torch(path, content):
 
 
 @pytest.mark.parametrize(
+    ('part', 'content', 'message'),
+    [
+        ('network', 3, 'cannot be used'),
+        ('network', {'width': 3}, r"cannot be used: network: unknown keys \['width'\]"),
+        ('averaged', [1], 'cannot be used'),
+        ('averaged', {'lane.logit.bias': 'b'}, 'cannot be used'),
+    ],
+)
+def test_load_checkpoint__parts_of_another_kind(state, path, part, content, message):
+    save_checkpoint(path, {**state, part: content})
+    with pytest.raises(CheckpointError, match=rf'last\.pt.*{message}'):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
     ('changes', 'message'),
     [
         ({'activation': 'silu'}, "network.activation is 'relu', expected 'silu'"),

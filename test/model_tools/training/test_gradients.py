@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two processes with half of the images each learn what one process with all of them does."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,24 +12,13 @@ import torch
 SCRIPT = Path(__file__).with_name('gradients.py')
 
 
-def _run(tmp_path, processes, *, launcher=()):
-    out = tmp_path / f'{processes}.pt'
-    command = [sys.executable, *launcher, SCRIPT, str(processes), out]
+def test_gradients_of_two_processes_are_those_of_one(tmp_path):
+    runpy.run_path(str(SCRIPT))['main'](1, tmp_path / '1.pt')
+    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node', '2']
+    command = [*torchrun, SCRIPT, '2', tmp_path / '2.pt']
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    return torch.load(out, weights_only=True)
-
-
-@pytest.fixture(scope='module')
-def one(tmp_path_factory):
-    return _run(tmp_path_factory.mktemp('one'), 1)
-
-
-@pytest.mark.parametrize(
-    'launcher', [(), ('-m', 'torch.distributed.run', '--nproc_per_node', '2')]
-)
-def test_gradients_of_two_processes_are_those_of_one(one, tmp_path, launcher):
-    two = _run(tmp_path, 2, launcher=launcher)
+    one, two = (torch.load(tmp_path / f'{n}.pt', weights_only=True) for n in (1, 2))
     assert one['values'] == pytest.approx(two['values'], rel=1e-5)
     assert one['gradients'].keys() == two['gradients'].keys()
     for name, gradient in one['gradients'].items():

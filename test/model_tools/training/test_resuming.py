@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from model_tools.training import trainer
 from model_tools.training.checkpoint import CheckpointError, load_checkpoint
 from model_tools.training.config import ConfigError
 from model_tools.training.run_folder import RunFolder
@@ -41,9 +42,13 @@ def records(run):
     return [json.loads(line) for line in (run / 'metrics.jsonl').read_text().splitlines()]
 
 
-@pytest.mark.parametrize('task_weights', ['fixed', 'learned'])
-def test_train__interrupted_run_equals_a_whole_one(config, tmp_path, task_weights, capsys):
-    config = replace(config, task_weights=task_weights)
+def test_train__interrupted_run_equals_a_whole_one(config, tmp_path, capsys):
+    config = replace(
+        config,
+        task_weights='learned',
+        augmentation=replace(config.augmentation, mosaic=0.5),
+        mosaic_off_epochs=1,
+    )
     whole = load_checkpoint(train(config, tmp_path / 'whole'))
     parts = tmp_path / 'parts'
     train(config, parts, stop=stop_after_steps(3))
@@ -65,6 +70,15 @@ def test_train__resumed_with_the_cache_elsewhere(config, tmp_path):
     resumed = load_checkpoint(train(moved, tmp_path / 'parts'))
     assert same(resumed['weights'], whole['weights'])
     assert not (tmp_path / 'parts' / 'cache').exists()
+
+
+def test_train__killed_in_mid_epoch_loses_minutes_at_most(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, 'SAVE_SECONDS', 0.0)
+    times = iter([0.0] * 4)
+    power_cut = Stop(1, clock=lambda: next(times))
+    with pytest.raises(StopIteration):
+        train(config, tmp_path, stop=power_cut)
+    assert load_checkpoint(tmp_path / 'last.pt')['step'] == 3
 
 
 def test_train__killed_before_the_record_of_an_epoch(config, tmp_path, monkeypatch):
@@ -113,6 +127,30 @@ def test_train__resumed_with_fewer_images(config, tmp_path):
         (less / 'images' / 'train' / f'road_{i}.jpg').unlink()
     with pytest.raises(ConfigError, match='begun with 2 steps an epoch, its data now give 1'):
         train(replace(config, data=str(less)), tmp_path / 'run')
+
+
+def test_train__another_run_in_the_same_folder(config, tmp_path):
+    with RunFolder(tmp_path) as folder:
+        folder.begin(config)
+        with pytest.raises(ConfigError, match='another run is going on there; wait for its end'):
+            train(config, tmp_path)
+    assert not (tmp_path / 'last.pt').exists()
+    with RunFolder(tmp_path) as folder:
+        train(config, tmp_path, stop_after=1)
+        with pytest.raises(ConfigError, match='another run went on there meanwhile'):
+            folder.begin(config)
+
+
+def test_train__records_damaged_or_of_later_epochs(config, tmp_path):
+    train(config, tmp_path, stop_after=1)
+    earlier = (tmp_path / 'last.pt').read_bytes()
+    train(config, tmp_path, stop_after=2)
+    (tmp_path / 'last.pt').write_bytes(earlier)
+    train(config, tmp_path, stop_after=2)
+    assert [r['epoch'] for r in records(tmp_path)] == [1, 2]
+    (tmp_path / 'metrics.jsonl').write_text('{"epo')
+    with pytest.raises(ConfigError, match=r"metrics\.jsonl': expected a record a line"):
+        train(config, tmp_path)
 
 
 def test_train__weights_file_is_no_checkpoint_to_go_on_from(config, tmp_path):

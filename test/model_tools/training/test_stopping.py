@@ -14,6 +14,12 @@ def test_stop__after_its_minutes():
     assert stop.due()
 
 
+@pytest.mark.parametrize('minutes', [-1, float('nan')])
+def test_stop__no_time(minutes):
+    with pytest.raises(ValueError, match='expected a number of at least 0'):
+        Stop(minutes)
+
+
 def test_stop__never_by_itself():
     assert not Stop().due()
 

@@ -15,6 +15,7 @@ from model_tools.commands import (
     experts,
     export,
     prepare,
+    summary,
     synthesize,
     train,
 )
@@ -25,7 +26,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; return its exit code, 2 after an error that names its cure."""
     parser = argparse.ArgumentParser(prog='model_tools', description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    for module in (synthesize, prepare, data, train, export, evaluate, experts, document):
+    for module in (
+        synthesize,
+        prepare,
+        data,
+        summary,
+        train,
+        export,
+        evaluate,
+        experts,
+        document,
+    ):
         module.add_parser(commands)
     arguments = parser.parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -5,6 +5,11 @@ from __future__ import annotations
 
 import argparse
 
+from model_tools.commands.synthesize import size_wh
+
+STRIDE = 32
+"""Of the deepest features: an input of another size would not divide."""
+
 
 def add_override_option(
     parser: argparse.ArgumentParser,
@@ -37,6 +42,23 @@ def add_limit_option(parser: argparse.ArgumentParser) -> None:
         metavar='SHARE',
         help='share of the images that may be unusable (default: 0.01)',
     )
+
+
+def add_input_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--input`, the size of the pictures that a network gets."""
+    parser.add_argument(
+        '--input',
+        type=_input_wh,
+        metavar='WxH',
+        help='input size, multiples of 32 (default: that of the run)',
+    )
+
+
+def _input_wh(text: str) -> tuple[int, int]:
+    width, height = size_wh(text)
+    if width % STRIDE or height % STRIDE:
+        raise argparse.ArgumentTypeError(f'multiples of {STRIDE} are needed, found {text!r}')
+    return width, height
 
 
 def _pair(text: str) -> tuple[str, str]:

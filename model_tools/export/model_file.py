@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a checkpoint as a model file and prove that it says what the network says."""
+"""Write a network as a model file of the contract."""
 
 from __future__ import annotations
 
@@ -8,23 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
-import torch
 
-from model_tools.export.onnx_graph import DeployedNet, build_graph
+from model_tools.export.onnx_graph import build_graph
 from model_tools.networks.panoptic_net import PanopticNet
-from panoptic_perception.engines import load_engine
 
 PAD_VALUE = 114
-BOX_LIMIT = 1e-2
-"""Network pixels. Large boxes are sums up to 640 of float32 products: 2e-3 is seen."""
-SCORE_LIMIT = 1e-5
-MASK_LIMIT = 1
-
-
-class ParityError(ValueError):
-    """The exported file and the network disagree."""
 
 
 def write_model_file(
@@ -58,29 +47,10 @@ def write_model_file(
     return path
 
 
-@torch.no_grad()
-def check_parity(net: PanopticNet, path: Path, images: np.ndarray) -> dict[str, float]:
-    """Compare the file with the network on letterboxed images (N, H, W, 3) uint8.
-
-    Every box that the file returns must be one of the network's dense boxes with the same
-    score. Returns the largest differences; raises ParityError over the limits.
-    """
-    deployed = DeployedNet(net.eval()).eval()
-    engine = load_engine(path, threads=1)
-    worst = {'boxes_px': 0.0, 'scores': 0.0, 'masks_levels': 0.0}
-    for image in images:
-        boxes, scores, drivable, lane = (
-            t[0].numpy() for t in deployed(torch.from_numpy(image[None]))
-        )
-        found = engine.run(image[None])
-        for box, score, label in zip(found.boxes, found.scores, found.labels, strict=True):
-            cell = np.abs(boxes - box).max(1).argmin()
-            worst['boxes_px'] = max(worst['boxes_px'], float(np.abs(boxes[cell] - box).max()))
-            worst['scores'] = max(worst['scores'], float(abs(scores[label, cell] - score)))
-        for expected, mask in ((drivable, found.drivable[0]), (lane, found.lane[0])):
-            difference = np.abs(expected.astype(int) - mask.astype(int)).max()
-            worst['masks_levels'] = max(worst['masks_levels'], float(difference))
-    limits = {'boxes_px': BOX_LIMIT, 'scores': SCORE_LIMIT, 'masks_levels': MASK_LIMIT}
-    if over := {k: v for k, v in worst.items() if v > limits[k]}:
-        raise ParityError(f"'{path}' differs from the network: {over}, limits {limits}")
-    return worst
+def amend_model_file(path: Path, **values: Any) -> None:
+    """Replace what a model file says of itself, such as its `metrics`; the graph stays."""
+    model = onnx.load(path)
+    entries = {entry.key: entry.value for entry in model.metadata_props}
+    entries |= {f'panoptic.{key}': json.dumps(value) for key, value in values.items()}
+    onnx.helper.set_model_props(model, entries)
+    path.write_bytes(model.SerializeToString())

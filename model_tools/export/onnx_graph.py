@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import copy
+import logging
 import tempfile
+import warnings
 from pathlib import Path
+from typing import Any, TypeVar
 
 import onnx
 import torch
@@ -18,6 +21,8 @@ from model_tools.export.suppression import OPSET, suppression_graph
 from model_tools.networks.blocks import ConvBlock
 from model_tools.networks.panoptic_net import PanopticNet
 
+Module = TypeVar('Module', bound=nn.Module)
+
 
 class DeployedNet(nn.Module):
     """The network with its input and mask conversions, before NMS."""
@@ -29,7 +34,7 @@ class DeployedNet(nn.Module):
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Map uint8 images (N, H, W, 3) to boxes, class scores and two uint8 masks (N, H, W)."""
         output = self.net(image.permute(0, 3, 1, 2).float())
-        masks = [_to_byte(logits) for logits in (output.drivable, output.lane)]
+        masks = [to_levels(logits) for logits in (output.drivable, output.lane)]
         scores = output.detection.logits.sigmoid().transpose(1, 2)
         return output.detection.boxes, scores, *masks
 
@@ -40,17 +45,13 @@ def build_graph(net: PanopticNet, input_wh: tuple[int, int]) -> onnx.ModelProto:
     example = torch.zeros(2, input_wh[1], input_wh[0], 3, dtype=torch.uint8)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'network.onnx'
-        torch.onnx.export(
+        write_onnx(
             deployed,
             (example,),
-            str(path),
+            path,
             input_names=['image'],
             output_names=['dense_boxes', 'dense_scores', 'drivable', 'lane'],
             dynamic_shapes=({0: torch.export.Dim('N')},),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
         )
         network = onnx.load(path)
     classes, cells = (d.dim_value for d in network.graph.output[1].type.tensor_type.shape.dim[1:])
@@ -70,17 +71,35 @@ def build_graph(net: PanopticNet, input_wh: tuple[int, int]) -> onnx.ModelProto:
     return merged
 
 
-def fold_batchnorm(net: PanopticNet) -> PanopticNet:
-    """Return a copy whose convolutions contain their BatchNorms."""
-    folded = copy.deepcopy(net).eval()
+def write_onnx(module: nn.Module, arguments: tuple[Any, ...], path: Path, **options: Any) -> None:
+    """Write what a module does to its arguments as one ONNX file."""
+    # The exporter warns of operators of other libraries, and of its own use of Python.
+    logging.getLogger('torch.onnx._internal.exporter._registration').setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', FutureWarning)
+        torch.onnx.export(
+            module,
+            arguments,
+            str(path),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            **options,
+        )
+
+
+def fold_batchnorm(net: Module) -> Module:
+    """Return a copy whose convolutions contain their BatchNorms; each weight is rounded once."""
+    folded = copy.deepcopy(net).double().eval()
     for block in folded.modules():
         if isinstance(block, ConvBlock):
             block[0] = fuse_conv_bn_eval(block[0], block[1])
             block[1] = nn.Identity()
-    return folded
+    return folded.float()
 
 
-def _to_byte(logits: torch.Tensor) -> torch.Tensor:
-    """Enlarge stride 4 logits to the network's size; probability x 255, rounded."""
+def to_levels(logits: torch.Tensor) -> torch.Tensor:
+    """Enlarge stride 4 logits (N, 1, H / 4, W / 4) to bytes (N, H, W): probability x 255."""
     full = F.interpolate(logits, scale_factor=4.0, mode='bilinear', align_corners=False)
     return (full.sigmoid() * 255.0 + 0.5).to(torch.uint8).squeeze(1)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -12,18 +13,19 @@ from typing import Any
 import numpy as np
 
 from model_tools.data.label_set import load_label_set
-from model_tools.data.problems import Problems
+from model_tools.data.problems import DatasetError, Problems
 from model_tools.data.readers import ReaderSettings, RoadData, open_data, read_samples
 from model_tools.evaluation.evaluate import evaluate
 from model_tools.evaluation.headline import headline
 from model_tools.evaluation.predictors import ModelFilePredictor
 from model_tools.evaluation.protocol import Protocol, load_protocols
 from model_tools.evaluation.thresholds import NEUTRAL, choose_thresholds
-from model_tools.export.model_file import check_parity, write_model_file
+from model_tools.export.model_file import amend_model_file, write_model_file
+from model_tools.export.parity import Parity, check_parity
 from model_tools.training.checkpoint import load_checkpoint, load_network
 from panoptic_perception.core.letterbox import Letterbox
 
-PARITY_IMAGES = 20
+PARITY_IMAGES = 50
 
 
 def release(
@@ -31,37 +33,39 @@ def release(
     data_root: Path,
     out: Path,
     *,
+    input_wh: tuple[int, int] | None = None,
     overrides: Mapping[str, str] | None = None,
     max_skipped: float = 0.01,
-) -> tuple[dict[str, Any], dict[str, float]]:
+) -> tuple[dict[str, Any], Parity]:
     """
-    Write `out`; return the evaluation record on val and the largest differences to the network.
+    Write `out`; return the evaluation record on val and how far the file is from the network.
 
     Thresholds are chosen on the groups that the run held out of its training split; val only
-    reports. A file at `out` is replaced only by one that agrees with the network. `overrides`
-    change settings of the `dataset` protocol.
+    reports. A file at `out` is replaced only by one that agrees with the network on
+    `PARITY_IMAGES` images of val. Its input is that of the run unless `input_wh` says
+    otherwise. `overrides` change settings of the `dataset` protocol.
     """
+    if out.suffix != '.onnx' or out.is_dir():
+        raise ValueError(f"'{out}': expected the name of a .onnx file to write")
     state, net = load_checkpoint(checkpoint), load_network(checkpoint)
     training = state['training']
     labels = load_label_set(training.get('label_set', 'default'))
     data = open_data(data_root, ReaderSettings(labels=labels))
     protocols = load_protocols(['dataset'], overrides)
-    input_wh = tuple(training['input_wh'])
-    candidate = out.with_suffix('.candidate.onnx')
-
-    def write(thresholds: dict[str, float], metrics: dict[str, Any]) -> None:
+    input_wh = input_wh or tuple(training['input_wh'])
+    images = _images(data, input_wh)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as folder:
+        candidate = Path(folder) / out.name
         write_model_file(
             net,
             candidate,
             input_wh=input_wh,
-            thresholds=thresholds,
+            thresholds=NEUTRAL,
             provenance=_provenance(checkpoint, state),
-            metrics=metrics,
+            metrics={},
         )
-
-    try:
-        write(NEUTRAL, {})
-        thresholds = NEUTRAL
+        parity = check_parity(net, candidate, images)
         if groups := training['holdout_groups']:
             held_out = evaluate(
                 ModelFilePredictor(candidate),
@@ -71,18 +75,14 @@ def release(
                 max_skipped=max_skipped,
                 select=lambda sample: sample.group in groups,
             )
-            thresholds = {**NEUTRAL, **choose_thresholds(held_out)}
-        write(thresholds, {})
+            amend_model_file(candidate, thresholds={**NEUTRAL, **choose_thresholds(held_out)})
         scored = evaluate(
             ModelFilePredictor(candidate), data, 'val', protocols, max_skipped=max_skipped
         )
         record = scored.record()
-        write(thresholds, _metrics(record, protocols[0]))
-        differences = check_parity(net, candidate, _images(data, input_wh))
+        amend_model_file(candidate, metrics=_metrics(record, protocols[0]))
         candidate.replace(out)
-    finally:
-        candidate.unlink(missing_ok=True)
-    return record, differences
+    return record, parity
 
 
 def _metrics(record: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
@@ -111,12 +111,19 @@ def _provenance(checkpoint: Path, state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _images(data: RoadData, input_wh: tuple[int, int]) -> np.ndarray:
+def _images(data: RoadData, input_wh: tuple[int, int]) -> list[np.ndarray]:
+    """Return letterboxed images, evenly spread over val."""
     names = data.names('val')
-    names = names[:: max(1, len(names) // PARITY_IMAGES)][:PARITY_IMAGES]
-    return np.stack(
-        [
-            Letterbox((s.image.shape[1], s.image.shape[0]), input_wh).image(s.image)
-            for s in read_samples(data, 'val', Problems(len(names), limit=1), names=names)
-        ]
-    )
+    count = min(PARITY_IMAGES, len(names))
+    names = [names[i * len(names) // count] for i in range(count)]
+    images = [
+        Letterbox((s.image.shape[1], s.image.shape[0]), input_wh).image(s.image)
+        for s in read_samples(data, 'val', Problems(count, limit=1), names=names)
+    ]
+    if not images:
+        raise DatasetError(
+            f"'{data.root}': none of {count} images of split 'val' can be read, but the file is "
+            'to be compared with the network on them; see `model_tools data check`',
+            kind='no_images',
+        )
+    return images

@@ -56,7 +56,7 @@ def add_input_option(parser: argparse.ArgumentParser) -> None:
 
 def _input_wh(text: str) -> tuple[int, int]:
     width, height = size_wh(text)
-    if width % STRIDE or height % STRIDE:
+    if min(width, height) < STRIDE or width % STRIDE or height % STRIDE:
         raise argparse.ArgumentTypeError(f'multiples of {STRIDE} are needed, found {text!r}')
     return width, height
 

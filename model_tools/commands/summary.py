@@ -44,6 +44,8 @@ def _run(arguments: argparse.Namespace) -> None:
         raise ValueError(f'--threads {threads} --repeats {repeats}: expected 1 or more of each')
     net, input_wh = _network(arguments)
     width, height = arguments.input or input_wh
+    if arguments.json is not None:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
     record = summarise(net, (width, height), threads=threads, repeats=repeats)
     print(_table(record))
     print(

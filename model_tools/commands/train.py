@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--nodes',
         type=int,
         metavar='N',
-        help='machines; start the same command on each, by SLURM or torchrun (default: 1)',
+        help='machines, on each of which the same command is started (default: 1)',
     )
     parser.add_argument(
         '--stop-after', type=int, metavar='EPOCH', help='end the run there; call again to go on'

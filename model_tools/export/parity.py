@@ -32,8 +32,6 @@ MASK_LIMIT = 1
 """Levels of 255: a probability between two levels may be rounded to either."""
 ROUNDING = 2.0
 """How much the worst of thousands of roundings may differ between two orders of summation."""
-OWN_FACTOR = 2
-"""Two runs in float32 that add in another order err alike, but have not the same worst box."""
 IOU_MARGIN = 1e-3
 """How near to the limit of NMS two boxes may fall on the other side of it."""
 

@@ -95,8 +95,9 @@ def _branch(blocks: Blocks, width: int) -> nn.Sequential:
 
 def _decode(distances: torch.Tensor, stride: int) -> torch.Tensor:
     height, width = distances.shape[2:]
-    options = {'dtype': torch.float32, 'device': distances.device}
+    distances = distances.to(torch.promote_types(distances.dtype, torch.float32))
+    options = {'dtype': distances.dtype, 'device': distances.device}
     x = (torch.arange(width, **options) + 0.5) * stride
     y = (torch.arange(height, **options) + 0.5).view(-1, 1) * stride
-    left, top, right, bottom = (F.softplus(distances.float()) * stride).split(1, 1)
+    left, top, right, bottom = (F.softplus(distances) * stride).split(1, 1)
     return torch.cat((x - left, y - top, x + right, y + bottom), 1)

@@ -32,7 +32,7 @@ def checkpoint(settings, small_network, tmp_path):
 
 
 def test_summary__table_and_record(config, tmp_path, capsys):
-    record = tmp_path / 'summary.json'
+    record = tmp_path / 'new' / 'summary.json'
     options = ['--repeats', '2', '--json', str(record)]
     assert main(['summary', '--config', str(config), *options]) == 0
     printed = capsys.readouterr().out
@@ -119,7 +119,6 @@ def test_bad_checkpoint__is_one_sentence(
     ('arguments', 'message'),
     [
         (['--size', 'xl'], "network.size is 'xl'; expected one of ['n', 's', 'm', 'l']"),
-        (['--size', 's', '--input', '650x384'], '650x384: expected multiples of 32'),
         (['--size', 's', '--repeats', '0'], '--repeats 0: expected 1 or more'),
         (['--size', 's', '--threads', '-1'], '--threads -1'),
         (['--checkpoint', 'none.pt'], "'none.pt': no such checkpoint"),
@@ -129,6 +128,14 @@ def test_bad_checkpoint__is_one_sentence(
 def test_summary__bad_input(arguments, message, capsys):
     assert main(['summary', *arguments]) == 2
     _assert_one_sentence(capsys, message)
+
+
+@pytest.mark.parametrize('size', ['650x384', '640', '0x32', '640x'])
+def test_summary__input_that_no_network_takes(size, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(['summary', '--size', 's', '--input', size])
+    assert stop.value.code == 2
+    assert f"found '{size}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,13 @@ def checkpoint(road_folder, small_network, tmp_path_factory):
     return train(config, tmp_path_factory.mktemp('run'))
 
 
-def test_release__without_holdout_keeps_neutral_thresholds(checkpoint, road_folder, tmp_path):
+def test_release__without_holdout_at_another_size_keeps_neutral_thresholds(
+    checkpoint, road_folder, tmp_path
+):
     out = tmp_path / 'net.onnx'
-    record, parity = release(checkpoint, road_folder, out)
+    record, parity = release(checkpoint, road_folder, out, input_wh=(192, 128))
     model = read_model(out)
+    assert model.input_wh == (192, 128)
     assert vars(model.thresholds) == module.NEUTRAL
     assert model.metrics['protocol'] == 'dataset'
     assert model.metrics['split'] == 'val'

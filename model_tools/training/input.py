@@ -83,7 +83,7 @@ def _hold_out(cache: SampleCache, config: TrainingConfig) -> tuple[SampleCache, 
             learned.append(i)
     if missing := sorted(group for group, names in held.items() if not names):
         raise DatasetError(
-            f"'{config.data}': the train split has no group {missing} to hold out: name others, or "
-            'none by --set holdout_groups=[]'
+            f"'{config.data}': the train split has no group {missing} to hold out: name others, "
+            'or none by --set holdout_groups=[]'
         )
     return cache.select(learned), [name for names in held.values() for name in names]

@@ -17,9 +17,19 @@ from model_tools.evaluation.report.document import (
 )
 
 ROOT = Path(__file__).parents[4]
-SCORES = ROOT / 'docs' / 'results' / 'scores.json'
-DOCUMENTS = (ROOT / 'README.md', ROOT / 'panoptic_perception' / 'models' / 'MODEL_CARD.md')
-MODEL = ROOT / 'panoptic_perception' / 'models' / 'panoptic.onnx'
+COMMITTED = [
+    (
+        'docs/results/scores.json',
+        'panoptic_perception/models/panoptic.onnx',
+        ('README.md', 'panoptic_perception/models/MODEL_CARD.md'),
+    ),
+    (
+        'docs/results/teacher/scores.json',
+        'model_tools/weights/teacher.pt',
+        ('model_tools/weights/README.md',),
+    ),
+]
+"""Records, the weights that they are of, and the documents that quote them."""
 
 EMPTY = 'before\n<!-- scores -->\n<!-- /scores -->\nafter\n'
 
@@ -127,12 +137,9 @@ def test_command(tmp_path, record, capsys):
     assert error.count('\n') == 1
 
 
-def test_documents_quote_the_committed_record():
-    table = documented_table(read_record(SCORES))
-    for path in DOCUMENTS:
-        check(path, table)
-
-
-def test_committed_record_is_that_of_the_shipped_model():
-    sha256 = hashlib.sha256(MODEL.read_bytes()).hexdigest()
-    assert read_record(SCORES)['model']['sha256'] == sha256
+@pytest.mark.parametrize(('scores', 'weights', 'documents'), COMMITTED)
+def test_documents_quote_the_committed_record(scores, weights, documents):
+    record = read_record(ROOT / scores)
+    assert record['model']['sha256'] == hashlib.sha256((ROOT / weights).read_bytes()).hexdigest()
+    for document in documents:
+        check(ROOT / document, documented_table(record))

@@ -84,11 +84,13 @@ def play(
             bar_format=_BAR_FORMAT,
             disable=None if progress else True,
         ) as progress_bar:
-            player.play_once(progress_bar)
-            while loop:
-                progress_bar.reset()
+            try:
                 player.play_once(progress_bar)
-        player.flush()
+                while loop:
+                    progress_bar.reset()
+                    player.play_once(progress_bar)
+            finally:  # a damaged bag ends in an error, but what came before it counts
+                player.flush()
         return player.report()
 
 

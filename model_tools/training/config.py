@@ -14,7 +14,7 @@ import yaml
 from model_tools.data.augmentation import TRAINING, Augmentation
 from model_tools.networks.config import NetworkConfig
 
-PATHS = ('data', 'synthetic', 'cache', 'warm_start', 'start')
+PATHS = ('data', 'synthetic', 'cache', 'warm_start', 'start', 'refit')
 """Settings that are places on a machine."""
 MOST_PIXELS = 8192
 
@@ -48,6 +48,8 @@ class TrainingConfig:
     """YOLOX-nano ONNX file; empty: random weights."""
     start: str = ''
     """Checkpoint or weights file of the same architecture to begin from; empty: none."""
+    refit: str = ''
+    """The same of a network with other convolutions, which ours is fitted to; empty: none."""
     input_wh: tuple[int, int] = (640, 384)
     canvas_wh: tuple[int, int] = (640, 384)
     """Size at which the images are kept; what is more than the input feeds zooms."""
@@ -84,8 +86,9 @@ class TrainingConfig:
             for name, rule in _RULES.items()
             if not rule.holds(getattr(self, name))
         ]
-        if self.start and self.warm_start:
-            wrong.append('start and warm_start are both set, expected at most one')
+        first = [name for name in ('warm_start', 'start', 'refit') if getattr(self, name)]
+        if len(first) > 1:
+            wrong.append(f'{" and ".join(first)} are set, expected at most one of them')
         if wrong:
             raise ConfigError(f'settings out of range: {"; ".join(wrong)}')
 
@@ -151,6 +154,7 @@ _RULES: Mapping[str, _Rule] = {
     ),
     'rare_repeat': _number(0, 1),
     'warm_start': _PATH,
+    'refit': _PATH,
     'start': _PATH,
     'input_wh': _size(32),
     'canvas_wh': _size(2),

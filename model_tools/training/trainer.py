@@ -28,7 +28,7 @@ from model_tools.training.optimisation import rate_factor
 from model_tools.training.processes import make_fabric, part, together
 from model_tools.training.reduction import sum_over_processes
 from model_tools.training.run_folder import RunFolder
-from model_tools.training.start import begin, measure
+from model_tools.training.start import adapt, begin
 from model_tools.training.stopping import Stop
 from model_tools.training.task_weights import PARTS
 
@@ -111,8 +111,8 @@ class _Run:
         self.epoch_steps = len(self.source)
         self.total_steps = config.epochs * self.epoch_steps
         net.to(fabric.device, memory_format=torch.channels_last)
-        if warm_started and not state:
-            measure(net, config, warm_started, data.real)
+        if not state:
+            adapt(net, config, warm_started, data.real)
         self.learner = Learner(fabric, config, net, warm_started)
         self.step = 0
         self._saved = time.monotonic()

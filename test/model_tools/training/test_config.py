@@ -49,7 +49,7 @@ def write(tmp_path):
         ('{data: d, task_weights: free}', "expected 'fixed' or 'learned'"),
         ('{data: d, holdout_groups: erfurt}', 'expected a list of names'),
         ('{data: d, repeats: {camvid: x}}', 'repeats'),
-        ('{data: d, start: a.pt, warm_start: b.onnx}', 'both set'),
+        ('{data: d, start: a.pt, warm_start: b.onnx}', 'start are set'),
     ],
 )
 def test_load_config__refuses(write, text, message):

@@ -84,11 +84,11 @@ def test_refit__another_shape_is_refused(donor, images, change, words):
 
 
 def test_least_squares__finds_the_line_through_the_points():
-    x = torch.randn(100, 3)
+    x = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
     weight, bias = torch.tensor([[1.0], [-2.0], [0.5]]), torch.tensor([4.0])
     found, constant = _least_squares(x, x @ weight + bias)
-    torch.testing.assert_close(found, weight, atol=1e-3, rtol=0)
-    torch.testing.assert_close(constant, bias, atol=1e-3, rtol=0)
+    torch.testing.assert_close(found, weight, atol=0, rtol=0.02)  # the ridge shrinks it
+    torch.testing.assert_close(constant, bias, atol=0, rtol=0.02)
 
 
 @pytest.mark.parametrize(('kernel', 'stride'), [(1, 1), (3, 1), (3, 2), (6, 2)])

@@ -9,8 +9,9 @@ from onnx import numpy_helper
 
 from model_tools.networks.config import NetworkConfig
 from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.networks.refit import RefitError
 from model_tools.networks.warm_start import _in_export_order
-from model_tools.training.checkpoint import load_checkpoint
+from model_tools.training.checkpoint import load_checkpoint, load_network
 from model_tools.training.trainer import train
 
 
@@ -49,3 +50,23 @@ def test_begin__public_weights_are_kept_measured_and_trained_slowly(config, yolo
     again = load_checkpoint(train(config, tmp_path / 'run'))
     assert torch.equal(again['weights'][name], kept)
     assert again['warm_started'] == state['warm_started']
+
+
+def test_begin__a_dense_network_answers_as_the_separable_one_it_is_fitted_to(config, tmp_path):
+    separable = replace(config.network, convolution='separable', activation='silu')
+    donor = train(replace(config, epochs=1, network=separable), tmp_path / 'donor')
+    dense = replace(config.network, convolution='dense', activation='relu')
+    config = replace(config, epochs=1, network=dense, refit=str(donor), learning_rate=1e-9)
+    net, wanted = load_network(train(config, tmp_path / 'run')), load_network(donor)
+    image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 255
+    with torch.no_grad():
+        found, expected = net(image).detection.logits, wanted(image).detection.logits
+    assert torch.corrcoef(torch.stack((found.flatten(), expected.flatten())))[0, 1] > 0.8
+
+
+def test_begin__a_network_of_other_widths_is_not_fitted(config, tmp_path):
+    donor = train(replace(config, epochs=1), tmp_path / 'donor')
+    wider = replace(config.network, segmentation_width=2 * config.network.segmentation_width)
+    with pytest.raises(RefitError, match='same labels, widths and depths'):
+        train(replace(config, network=wider, refit=str(donor)), tmp_path / 'run')
+    assert not (tmp_path / 'run' / 'last.pt').exists()

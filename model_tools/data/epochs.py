@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from model_tools.data.cache import SampleCache
+from model_tools.data.problems import DatasetError
 
 
 class EpochOrder:
@@ -37,7 +38,15 @@ class EpochOrder:
                 boxes come more often, see `repeat_factors`; 0: none do.
             seed: Of the order.
 
+        Raises:
+            DatasetError: `repeats` names a source that no sample has.
+
         """
+        if unknown := sorted(set(repeats) - set(real.sources)):
+            raise DatasetError(
+                f'repeats names {unknown}, expected sources of the images to train on: '
+                f'{sorted(set(real.sources))}'
+            )
         times = np.array([repeats.get(source, 1) for source in real.sources], float)
         if rare_repeat:
             times *= repeat_factors(real, rare_repeat)

@@ -5,6 +5,7 @@ import torch
 
 from model_tools.data.cache import SampleCache
 from model_tools.data.epochs import EpochOrder, repeat_factors
+from model_tools.data.problems import DatasetError
 
 
 def _cache(labels, crowd=None, sources=None):
@@ -56,9 +57,14 @@ def test_epoch_order__depends_on_seed_and_epoch_alone():
     assert (first.samples(3) != other.samples(3)).any()
 
 
+def test_epoch_order__a_source_that_is_not_there_is_refused():
+    with pytest.raises(DatasetError, match=r"\['camwid'\], expected .*: \['a', 'b'\]"):
+        _order(_cache([[]] * 2, sources=['b', 'a']), repeats={'camwid': 3})
+
+
 def test_epoch_order__repeats_by_source():
     cache = _cache([[]] * 4, sources=['a', 'b', 'c', 'b'])
-    order = _order(cache, 10, repeats={'b': 3, 'c': 0, 'unknown': 5}, synthetic_share=0.3)
+    order = _order(cache, 10, repeats={'b': 3, 'c': 0}, synthetic_share=0.3)
     assert len(order) == 10  # 1 + 3 + 0 + 3, and 3 of 10
     times = np.bincount(order.samples(0), minlength=14)
     assert times[:4].tolist() == [1, 3, 0, 3]

@@ -48,6 +48,7 @@ setup(
             'openvino',
             'tabulate',
             'torch>=2.5',
+            'torch-pruning>=1.6',
         ]
     },
     entry_points={

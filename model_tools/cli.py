@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from model_tools.commands import (
+    compress,
     data,
     document,
     evaluate,
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         data,
         summary,
         train,
+        compress,
         export,
         evaluate,
         experts,

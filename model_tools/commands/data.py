@@ -132,7 +132,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _speed(arguments: argparse.Namespace) -> None:
-    from model_tools.training.config import load_config, read_value
+    from model_tools.settings import read_value
+    from model_tools.training.config import load_config
     from model_tools.training.input_speed import input_speed
 
     if arguments.steps < 1:

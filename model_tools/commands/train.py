@@ -49,7 +49,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from model_tools.training.config import load_config, read_value
+    from model_tools.settings import read_value
+    from model_tools.training.config import load_config
     from model_tools.training.stopping import Stop
     from model_tools.training.trainer import train
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each coupled channel is worth to each task: first-order Taylor importance.
 
-A channel can be removed if the loss stays as it is when the channel's gate falls from 1 to 0. To
-first order the loss changes by the sum of a dL/da over the outputs a of the BatchNorms behind the
+A channel can go if the loss stays as it is when the channel's gate falls from 1 to 0. To first
+order the loss then changes by the sum of a dL/da over the outputs a of the BatchNorms behind the
 channel, which equals gamma dL/dgamma + beta dL/dbeta (arXiv 1906.10771): no hooks are needed.
 """
 
@@ -18,26 +18,26 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
 from model_tools.compression.conflict import conflict
-from model_tools.compression.groups import ChannelGroup
+from model_tools.compression.groups import ChannelGroup, Member
 
 TaskLosses = Callable[[nn.Module, Any], Mapping[str, Tensor]]
 """Runs a network on a batch and returns the loss of each task that the batch labels."""
 
 
 class EvidenceError(ValueError):
-    """The calibration batches do not say what every task needs."""
+    """The calibration batches do not say what every channel is worth to every task."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What calibration batches say of each channel; tensors are (C,), on the CPU."""
+    """What calibration batches say of the channels; each tensor is (C,), on the CPU."""
 
     importance: Mapping[str, Mapping[str, Tensor]]
     """By task, then group: mean over the batches that label the task of |first-order change|."""
     summed: Mapping[str, Tensor]
-    """By group: the same of the sum of the tasks' losses, in which their signs may cancel."""
+    """By group: the same for the sum of the tasks' losses, within which their signs cancel."""
     conflict: Mapping[str, Tensor]
-    """By group, 0..1: mean over the batches that label two tasks or more; 0 without any."""
+    """By group, 0..1: mean over the batches that label at least two tasks; 0 without any."""
     batches: Mapping[str, int]
     """By task: how many batches label it."""
 
@@ -50,51 +50,69 @@ def gather_evidence(
     *,
     tasks: Sequence[str],
 ) -> Evidence:
-    """Run forwards once and backwards once a task on each batch, in evaluation mode.
+    """Run once forwards, and once backwards for each task, on each batch in evaluation mode.
 
-    The absolute value is taken batch by batch, as effects of opposite sign in two batches are
-    effects all the same. Within a batch they cancel: use batches of 1 to 4 images.
+    The absolute value is taken batch by batch, so that effects of opposite sign in two batches
+    both count. Within a batch they cancel: use batches of 1 to 4 images.
 
     Args:
-        net: Left as it was, its gradients too.
+        net: Left as it was; its gradients are not touched.
         groups: The channels in question.
         batches: What `losses` takes; each may label some of the tasks only.
         losses: Losses by task.
         tasks: Every task that the network serves.
 
     Raises:
-        EvidenceError: A task is labelled nowhere or not among `tasks`, or a gradient is not
-            finite.
+        EvidenceError: There is no group, a task is labelled nowhere or not one of `tasks`, or an
+            importance is not finite.
 
     """
+    if not groups:
+        raise EvidenceError('no channel group to judge: fewer modules must be protected')
     modules = dict(net.named_modules())
     parameters = _parameters(modules, groups)
-    totals = {group.name: _Totals(group.size, tasks) for group in groups}
-    counts, comparable = dict.fromkeys(tasks, 0), 0
+    importance = {task: _Mean() for task in tasks}
+    summed, opposed = _Mean(), _Mean()
     with _examined(net, parameters.values()):
         for batch in batches:
-            found = losses(net, batch)
-            if unknown := sorted(set(found) - set(tasks)):
-                raise EvidenceError(f'losses of {unknown}, expected some of {list(tasks)}')
-            gradients = _gradients(found, parameters)
-            for group in groups:
-                changes = {t: first_order(group, modules, g) for t, g in gradients.items()}
-                totals[group.name].add(changes, _conflict(group, modules, gradients))
-            for task in found:
-                counts[task] += 1
-            comparable += len(found) > 1
-    if missing := [task for task, count in counts.items() if count == 0]:
-        raise EvidenceError(f'no calibration batch labels {missing}; give images with such labels')
-    return _evidence(totals, counts, comparable)
+            gradients = _gradients(losses(net, batch), parameters)
+            if unknown := sorted(set(gradients) - set(tasks)):
+                raise EvidenceError(f'losses of {unknown}, expected only {list(tasks)}')
+            changes = {
+                task: torch.cat([first_order(group, modules, by_name) for group in groups])
+                for task, by_name in gradients.items()
+            }
+            for task, change in changes.items():
+                importance[task].add(change.abs())
+            if changes:
+                summed.add(torch.stack(list(changes.values())).sum(0).abs())
+            if len(changes) > 1:
+                opposed.add(torch.cat([_conflict(g, modules, gradients) for g in groups]))
+    if missing := [task for task, mean in importance.items() if not mean.count]:
+        raise EvidenceError(f'no calibration batch labels {missing}: add images that do')
+    if wild := [task for task, mean in importance.items() if not mean.value.isfinite().all()]:
+        raise EvidenceError(f'the gradients of {wild} are not finite: check the weights')
+
+    def by_group(mean: _Mean) -> dict[str, Tensor]:
+        values = mean.value.cpu() if mean.count else torch.zeros(sum(g.size for g in groups))
+        parts = values.split([group.size for group in groups])
+        return {group.name: part for group, part in zip(groups, parts, strict=True)}
+
+    return Evidence(
+        importance={task: by_group(mean) for task, mean in importance.items()},
+        summed=by_group(summed),
+        conflict=by_group(opposed),
+        batches={task: mean.count for task, mean in importance.items()},
+    )
 
 
 def first_order(
     group: ChannelGroup, modules: Mapping[str, nn.Module], gradients: Mapping[str, Tensor]
 ) -> Tensor:
-    """Return (C,): by how much a loss falls, to first order, if a channel's gates close.
+    """Return (C,): by how much a loss falls, to first order, when a channel's gates close.
 
-    The gates are the group's norms. A group without any has its filters and their biases, for
-    which the same identity holds, as convolutions are linear in them.
+    The gates are the group's norms. A group without any has its filters and their biases, of
+    which convolutions are as linear a function.
 
     Args:
         group: The channels.
@@ -111,73 +129,89 @@ def first_order(
     return torch.stack(changes).sum(0)
 
 
-def filters(module: nn.Module, parameter: Tensor) -> Tensor:
-    """Return a parameter of a layer, or its gradient, as one row for each output channel."""
-    if isinstance(module, _ConvTransposeNd) and module.groups == 1 and parameter.dim() > 1:
-        parameter = parameter.transpose(0, 1)
-    return parameter.reshape(len(parameter), -1)
+def filters(module: nn.Module, values: Tensor) -> Tensor:
+    """Return a parameter of a layer, or its gradient, as one row an output channel."""
+    if isinstance(module, _ConvTransposeNd) and module.groups == 1 and values.dim() > 1:
+        values = values.transpose(0, 1)
+    return values.reshape(len(values), -1)
 
 
-def normalise(importance: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Scale one task's importance by group to a mean of 1 over all channels of all groups."""
-    channels = max(1, sum(len(values) for values in importance.values()))
-    mean = float(sum(values.sum() for values in importance.values())) / channels
-    return {name: values / (mean or 1.0) for name, values in importance.items()}
+def _conflict(
+    group: ChannelGroup,
+    modules: Mapping[str, nn.Module],
+    gradients: Mapping[str, Mapping[str, Tensor]],
+) -> Tensor:
+    """Return (C,): the conflict about all filters of a channel taken as one vector."""
+    rows = [
+        torch.cat(
+            [
+                filters(modules[m.module], by_name[f'{m.module}.weight'])[m.index]
+                for m in group.members
+                if m.side == 'out'
+            ],
+            dim=1,
+        )
+        for by_name in gradients.values()
+    ]
+    return conflict(torch.stack(rows))
 
 
-def safe_importance(importance: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return by group what each channel is worth to the task that needs it most.
-
-    Args:
-        importance: By task, then group; see `normalise`.
-
-    """
-    tasks = list(importance.values())
-    return {name: torch.stack([task[name] for task in tasks]).amax(0) for name in tasks[0]}
+def _gates(group: ChannelGroup) -> list[Member]:
+    norms = [member for member in group.members if member.side == 'norm']
+    return norms or [member for member in group.members if member.side == 'out']
 
 
-def vetoed(importance: Mapping[str, Mapping[str, Tensor]], share: float) -> dict[str, Tensor]:
-    """Say by group which channels are among the best `share` (0..1) of any task.
-
-    Of channels that are worth the same, the last by group name and index are better.
-    """
-    names = sorted(next(iter(importance.values())))
-    sizes = [len(next(iter(importance.values()))[name]) for name in names]
-    marked = torch.zeros(sum(sizes), dtype=torch.bool)
-    for task in importance.values():
-        order = torch.cat([task[name] for name in names]).argsort(stable=True)
-        marked[order[len(order) - round(share * len(order)) :]] = True
-    return dict(zip(names, marked.split(sizes), strict=True))
-
-
-class _Totals:
-    """Sums over the batches for one group."""
-
-    def __init__(self, size: int, tasks: Sequence[str]) -> None:
-        self.importance = {task: torch.zeros(size) for task in tasks}
-        self.summed = torch.zeros(size)
-        self.conflict = torch.zeros(size)
-
-    def add(self, changes: Mapping[str, Tensor], conflict: Tensor) -> None:
-        for task, change in changes.items():
-            self.importance[task] += change.abs().cpu()
-        self.summed += torch.stack(list(changes.values())).sum(0).abs().cpu()
-        self.conflict += conflict.cpu()
+def _parameters(
+    modules: Mapping[str, nn.Module], groups: Sequence[ChannelGroup]
+) -> dict[str, nn.Parameter]:
+    """Return all parameters of norms and filters by name."""
+    members = (m for group in groups for m in group.members if m.side != 'in')
+    return {
+        name: parameter
+        for member in members
+        for name, parameter in modules[member.module].named_parameters(
+            member.module, recurse=False
+        )
+    }
 
 
-def _evidence(
-    totals: Mapping[str, _Totals], counts: Mapping[str, int], comparable: int
-) -> Evidence:
-    for name, total in totals.items():
-        for task, values in total.importance.items():
-            if not values.isfinite().all():
-                raise EvidenceError(f'the gradients of {task} by {name} are not finite')
-    return Evidence(
-        importance={
-            task: {name: total.importance[task] / count for name, total in totals.items()}
-            for task, count in counts.items()
-        },
-        summed={name: total.summed / ... for name, total in totals.items()},
-        conflict={name: total.conflict / max(1, comparable) for name, total in totals.items()},
-        batches=counts,
-    )
+def _gradients(
+    losses: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter]
+) -> dict[str, dict[str, Tensor]]:
+    """Return the gradients by task, then parameter; zero where a task does not reach."""
+    gradients = {}
+    for task, loss in losses.items():
+        found = torch.autograd.grad(
+            loss, list(parameters.values()), retain_graph=True, materialize_grads=True
+        )
+        gradients[task] = dict(zip(parameters, found, strict=True))
+    return gradients
+
+
+@contextmanager
+def _examined(net: nn.Module, parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Have a network in evaluation mode and its parameters, even frozen ones, give gradients."""
+    modes = {module: module.training for module in net.modules()}
+    frozen = [parameter for parameter in parameters if not parameter.requires_grad]
+    try:
+        net.eval()
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        with torch.enable_grad():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+
+
+class _Mean:
+    """A mean over batches."""
+
+    def __init__(self) -> None:
+        self.value, self.count = torch.zeros(()), 0
+
+    def add(self, values: Tensor) -> None:
+        self.count += 1
+        self.value = self.value + (values - self.value) / self.count

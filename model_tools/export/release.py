@@ -108,6 +108,7 @@ def _provenance(checkpoint: Path, state: dict[str, Any]) -> dict[str, Any]:
         'steps': state['step'],
         'holdout_groups': training['holdout_groups'],
         'network': state['network'],
+        **{k: v for k, v in state.get('provenance', {}).items() if k == 'compression'},
     }
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_args
 
 from model_tools.networks.attention import HEADS
@@ -59,6 +59,8 @@ class NetworkConfig:
     """Whether every cell at stride 32 looks at all others before the encoder."""
     detection_width: int = 64
     segmentation_width: int = 32
+    channels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Inputs and outputs of convolutions, by name, of which pruning has left fewer."""
 
     def __post_init__(self) -> None:
         for key, (holds, expected) in _RULES.items():
@@ -72,7 +74,7 @@ class NetworkConfig:
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values, as stored in a checkpoint."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return _sequences_as(list, asdict(self))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:
@@ -88,10 +90,14 @@ class NetworkConfig:
         if unknown := sorted(map(str, set(values) - set(known))):
             raise NetworkConfigError(f'network: unknown keys {unknown}; known: {["size", *known]}')
         merged: dict[str, Any] = {**(SIZES[size] if size else {}), **values}
-        fixed: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in merged.items()
-        }
-        return cls(**fixed)
+        return cls(**_sequences_as(tuple, merged))
+
+
+def _sequences_as(kind: type[list] | type[tuple], value: Any) -> Any:
+    """Return a value whose lists and tuples, also those within mappings, are all of one kind."""
+    if isinstance(value, Mapping):
+        return {k: _sequences_as(kind, v) for k, v in value.items()}
+    return kind(value) if isinstance(value, list | tuple) else value
 
 
 def _is_width(value: Any) -> bool:
@@ -110,6 +116,13 @@ def _are_names(value: Any) -> bool:
     return isinstance(value, tuple) and value != () and all(isinstance(v, str) for v in value)
 
 
+def _are_channels(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and _are(lambda v: type(v) is int and v >= 1, 2)(pair)
+        for name, pair in value.items()
+    )
+
+
 _WIDTH = (_is_width, 'an even number of at least 2')
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     'labels': (_are_names, 'a list of names'),
@@ -121,4 +134,5 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     'attention': (lambda v: isinstance(v, bool), 'true or false'),
     'detection_width': _WIDTH,
     'segmentation_width': _WIDTH,
+    'channels': (_are_channels, 'numbers of inputs and outputs by name of convolution'),
 }

@@ -10,6 +10,7 @@ from torch import nn
 
 from model_tools.networks.backbone import Backbone
 from model_tools.networks.blocks import Blocks
+from model_tools.networks.channels import narrow
 from model_tools.networks.config import NetworkConfig
 from model_tools.networks.encoder import Encoder
 from model_tools.networks.heads import DetectionHead, DetectionOutput, SegmentationHead
@@ -29,6 +30,7 @@ class PanopticNet(nn.Module):
     """Shared backbone and encoder, one head a task."""
 
     def __init__(self, config: NetworkConfig) -> None:
+        """Build it; NetworkConfigError if its channels do not fit together."""
         super().__init__()
         self.config = config
         blocks = Blocks(config.convolution, config.activation)
@@ -39,6 +41,7 @@ class PanopticNet(nn.Module):
         self.detection = DetectionHead(blocks, deep, config.detection_width, len(config.labels))
         self.drivable = SegmentationHead(blocks, w3, w2, config.segmentation_width)
         self.lane = SegmentationHead(blocks, w3, w2, config.segmentation_width)
+        narrow(self, config.channels)
 
     def forward(self, image: torch.Tensor) -> NetworkOutput:
         """Run on BGR images (N, 3, H, W), values 0..255, sides multiples of 32."""

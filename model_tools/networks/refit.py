@@ -113,7 +113,9 @@ def _fitter(target: torch.Tensor) -> Callable[..., torch.Tensor]:
     def fit(block: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> torch.Tensor:
         conv = _conv(block)
         wanted = target.clamp(min=DEEPEST) if isinstance(block, ConvBlock) else target
-        patches = _patches(inputs[0], conv, _cells(len(target), *output.shape[2:]).to(output.device))
+        patches = _patches(
+            inputs[0], conv, _cells(len(target), *output.shape[2:]).to(output.device)
+        )
         weight, bias = _least_squares(patches.flatten(0, 1), wanted.flatten(0, 1))
         conv.weight.copy_(weight.T.reshape(conv.weight.shape))
         if not isinstance(block, ConvBlock):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from model_tools.data.files import write_whole
 from model_tools.networks.config import NetworkConfig, NetworkConfigError
 from model_tools.networks.panoptic_net import PanopticNet
-from model_tools.training.config import PATHS
+from model_tools.training.config import without_folders
 
 SCHEMA = 2
 PARTS = {'network', 'training', 'averaged'}
@@ -45,11 +46,11 @@ def save_weights(path: Path, state: Mapping[str, Any], provenance: Mapping[str, 
 
     Of the paths in its settings only the names are kept: they say which, not where.
     """
-    training = {k: Path(v).name if k in PATHS else v for k, v in state['training'].items()}
     small = {
         'network': state['network'],
-        'training': training,
+        'training': without_folders(state['training']),
         'averaged': {name: _halved(tensor) for name, tensor in state['averaged'].items()},
+        'kept': state.get('kept', {}),
         'epoch': state['epoch'],
         'step': state['step'],
         'provenance': dict(provenance),
@@ -58,7 +59,12 @@ def save_weights(path: Path, state: Mapping[str, Any], provenance: Mapping[str, 
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint or weights file; only tensors and plain values are accepted."""
+    """
+    Read a checkpoint or weights file; only tensors and plain values are accepted.
+
+    Of a pruned network `kept` says for each layer which filters of its first parent are left, as
+    rising int64 indices; of another it is empty.
+    """
     expected = f"'{path}': expected a checkpoint of `model_tools train`"
     try:
         content = path.read_bytes()
@@ -91,6 +97,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             name: tensor.float() if tensor.is_floating_point() else tensor
             for name, tensor in state['averaged'].items()
         }
+        kept = state.setdefault('kept', {})
+        if any(index.dtype != torch.int64 or index.ndim != 1 for index in kept.values()):
+            raise TypeError('kept is not of lists of indices')
     except (NetworkConfigError, AttributeError, TypeError) as error:
         raise CheckpointError(f'{expected}, found one that cannot be used: {error}') from error
     return state
@@ -99,7 +108,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 def load_network(path: Path) -> PanopticNet:
     """Return the network with the averaged weights of a checkpoint, in evaluation mode."""
     state = load_checkpoint(path)
-    net = PanopticNet(NetworkConfig.from_dict(state['network']))
+    try:
+        net = PanopticNet(NetworkConfig.from_dict(state['network']))
+    except NetworkConfigError as error:
+        raise CheckpointError(f"'{path}': its network cannot be built: {error}") from error
     load_weights(net, state, path)
     return net.eval()
 
@@ -112,7 +124,7 @@ def load_weights(net: PanopticNet, state: Mapping[str, Any], path: Path) -> None
     """
     own, other = net.config.to_dict(), NetworkConfig.from_dict(state['network']).to_dict()
     differing = [
-        f'network.{key} is {other[key]!r}, expected {own[key]!r}'
+        f'network.{key} is {reprlib.repr(other[key])}, expected {reprlib.repr(own[key])}'
         for key in own
         if own[key] != other[key]
     ]

@@ -3,24 +3,36 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import yaml
-
+from model_tools.compression.distillation import Distillation
 from model_tools.data.augmentation import TRAINING, Augmentation
 from model_tools.networks.config import NetworkConfig
+from model_tools.settings import (
+    PATH,
+    POSITIVE,
+    SHARE,
+    ConfigError,
+    Rule,
+    broken,
+    for_fields,
+    mapping,
+    number,
+    one_of,
+    plain_values,
+    read_settings,
+    whole,
+)
 
-PATHS = ('data', 'synthetic', 'cache', 'warm_start', 'start', 'refit')
+PATHS = (
+    'data', 'synthetic', 'cache', 'warm_start', 'start', 'refit', 'distillation.teacher',
+    'distillation.unlabelled',
+)  # fmt: skip
 """Settings that are places on a machine."""
 MOST_PIXELS = 8192
-
-
-class ConfigError(ValueError):
-    """A settings file holds a key that no field accepts, or a value out of range."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +91,10 @@ class TrainingConfig:
     seed: int = 0
     augmentation: Augmentation = TRAINING
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
-        wrong = [
-            f'{name} is {getattr(self, name)!r}, expected {rule.expected}'
-            for name, rule in _RULES.items()
-            if not rule.holds(getattr(self, name))
-        ]
+        wrong = broken(self, _RULES)
         first = [name for name in ('warm_start', 'start', 'refit') if getattr(self, name)]
         if len(first) > 1:
             wrong.append(f'{" and ".join(first)} are set, expected at most one of them')
@@ -97,151 +106,83 @@ class TrainingConfig:
         return plain_values(asdict(self))
 
 
-class _Rule(NamedTuple):
-    holds: Callable[[Any], bool]
-    expected: str
-
-
-def _whole(least: int) -> _Rule:
-    return _Rule(
-        lambda v: type(v) is int and least <= v < 2**31,
-        f'a whole number of at least {least} and below 2^31',
-    )
-
-
-def _number(low: float, high: float = math.inf) -> _Rule:
-    expected = f'a number of at least {low:g}' + (f' and at most {high:g}' if high < 1e9 else '')
-    return _Rule(
-        lambda v: type(v) in (int, float) and low <= v <= high and math.isfinite(v), expected
-    )
-
-
-def _one_of(*values: str) -> _Rule:
-    return _Rule(lambda v: v in values, ' or '.join(repr(v) for v in values))
-
-
-def _size(multiple: int) -> _Rule:
+def _size(multiple: int) -> Rule:
     def holds(value: Any) -> bool:
         sides = value if isinstance(value, tuple) else ()
         return len(sides) == 2 and all(
             type(s) is int and 0 < s <= MOST_PIXELS and s % multiple == 0 for s in sides
         )
 
-    return _Rule(holds, f'width and height, multiples of {multiple} up to {MOST_PIXELS}')
+    return Rule(holds, f'width and height, multiples of {multiple} up to {MOST_PIXELS}')
 
 
-_PATH = _Rule(lambda v: isinstance(v, str), 'a path')
-_SHARE = _Rule(
-    lambda v: type(v) in (int, float) and 0 <= v < 1, 'a number of at least 0 and below 1'
-)
-_POSITIVE = _Rule(
-    lambda v: type(v) in (int, float) and 0 < v < math.inf, 'a number greater than 0'
-)
-
-_RULES: Mapping[str, _Rule] = {
-    'data': _Rule(lambda v: isinstance(v, str) and v != '', 'a folder or tar: give --data'),
-    'synthetic': _PATH,
-    'cache': _PATH,
-    'label_set': _PATH,
-    'synthetic_share': _SHARE,
-    'max_skipped': _number(0, 1),
-    'holdout_groups': _Rule(
+_RULES: Mapping[str, Rule] = {
+    'data': Rule(lambda v: isinstance(v, str) and v != '', 'a folder or tar: give --data'),
+    'synthetic': PATH,
+    'cache': PATH,
+    'label_set': PATH,
+    'synthetic_share': SHARE,
+    'max_skipped': number(0, 1),
+    'holdout_groups': Rule(
         lambda v: isinstance(v, tuple) and all(isinstance(g, str) for g in v), 'a list of names'
     ),
-    'repeats': _Rule(
+    'repeats': Rule(
         lambda v: isinstance(v, Mapping) and all(type(n) is int and n >= 0 for n in v.values()),
         'whole numbers by name of source',
     ),
-    'rare_repeat': _number(0, 1),
-    'warm_start': _PATH,
-    'refit': _PATH,
-    'start': _PATH,
+    'rare_repeat': number(0, 1),
+    'warm_start': PATH,
+    'refit': PATH,
+    'start': PATH,
     'input_wh': _size(32),
     'canvas_wh': _size(2),
-    'epochs': _whole(1),
-    'batch_size': _whole(1),
-    'precision': _one_of('bf16-mixed', '32-true'),
-    'learning_rate': _POSITIVE,
-    'warm_start_rate': _number(0),
-    'weight_decay': _number(0),
-    'warmup_steps': _whole(0),
-    'ema_decay': _SHARE,
-    'clip_norm': _POSITIVE,
-    'task_weights': _one_of('fixed', 'learned'),
-    'box_weight': _number(0),
-    'drivable_weight': _number(0),
-    'lane_weight': _number(0),
-    'lane_miss_weight': _number(0, 1),
-    'mosaic_off_epochs': _whole(0),
-    'look_every': _whole(0),
-    'score_every': _whole(0),
-    'seed': _whole(0),
+    'epochs': whole(1),
+    'batch_size': whole(1),
+    'precision': one_of('bf16-mixed', '32-true'),
+    'learning_rate': POSITIVE,
+    'warm_start_rate': number(0),
+    'weight_decay': number(0),
+    'warmup_steps': whole(0),
+    'ema_decay': SHARE,
+    'clip_norm': POSITIVE,
+    'task_weights': one_of('fixed', 'learned'),
+    'box_weight': number(0),
+    'drivable_weight': number(0),
+    'lane_weight': number(0),
+    'lane_miss_weight': number(0, 1),
+    'mosaic_off_epochs': whole(0),
+    'look_every': whole(0),
+    'score_every': whole(0),
+    'seed': whole(0),
 }
 
 
 def load_config(path: Path, overrides: Mapping[str, object] | None = None) -> TrainingConfig:
     """Read a YAML file; `overrides` win, their keys dotted for what is nested."""
-    try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"'{path}': expected YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(
-            f"'{path}': expected a mapping of settings, found {type(values).__name__}"
-        )
-    for key, value in (overrides or {}).items():
-        _set(values, key, value)
-    known = {f.name: str(f.type) for f in fields(TrainingConfig)}
-    if unknown := sorted(str(key) for key in set(values) - set(known)):
-        raise ConfigError(f"'{path}': unknown keys {unknown}; known: {sorted(known)}")
+    return training_config(read_settings(path, overrides), f"'{path}'")
+
+
+def training_config(values: Mapping[str, Any], where: str) -> TrainingConfig:
+    """Return settings given as plain values; `where` says where they were read."""
+    values = for_fields(values, TrainingConfig, where)
     nested: dict[str, Any] = {
-        'network': NetworkConfig.from_dict(_mapping(values.pop('network', None), 'network')),
+        'network': NetworkConfig.from_dict(mapping(values.pop('network', None), 'network')),
         'augmentation': Augmentation.from_dict(
-            _mapping(values.pop('augmentation', None), 'augmentation')
+            mapping(values.pop('augmentation', None), 'augmentation')
         ),
     }
-    return TrainingConfig(**{k: _typed(v, known[k]) for k, v in values.items()}, **nested)
+    if (distillation := values.pop('distillation', None)) is not None:
+        nested['distillation'] = Distillation.from_dict(mapping(distillation, 'distillation'))
+    return TrainingConfig(**values, **nested)
 
 
-def read_value(key: str, text: str) -> object:
-    """Read the value of a setting that was given as text, as YAML."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f'{key}: expected a YAML value, found {text!r}') from error
-
-
-def plain_values(value: Any) -> Any:
-    """Turn tuples into lists, for YAML and for checkpoints that hold only plain values."""
-    if isinstance(value, Mapping):
-        return {k: plain_values(v) for k, v in value.items()}
-    return [plain_values(v) for v in value] if isinstance(value, (list, tuple)) else value
-
-
-def _set(values: dict[str, Any], key: str, value: object) -> None:
-    *parents, last = key.split('.')
-    for name in parents:
-        inner = _mapping(values.get(name), name)
-        values[name] = inner
-        values = inner
-    values[last] = value
-
-
-def _mapping(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict | None):
-        raise ConfigError(f'{name} is {value!r}, expected a mapping of settings')
-    return {} if value is None else value
-
-
-def _typed(value: Any, kind: str) -> Any:
-    """Return a value as its field wants it, where YAML's own reading falls short."""
-    if isinstance(value, list):
-        return tuple(value)
-    if kind == 'str' and value is None:
-        return ''
-    if kind == 'float' and isinstance(value, str):
-        try:
-            return float(value)  # YAML takes 1e-3 for a text
-        except ValueError:
-            return value
-    return value
+def without_folders(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+    """Return plain settings of whose paths only the names are left: which, but not where."""
+    return {
+        k: without_folders(v, f'{prefix}{k}.')
+        if isinstance(v, Mapping)
+        else Path(v).name
+        if f'{prefix}{k}' in PATHS
+        else v
+        for k, v in values.items()
+    }

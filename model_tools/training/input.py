@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -16,6 +16,8 @@ from model_tools.data.cache_folder import open_cache
 from model_tools.data.label_set import LabelSet
 from model_tools.data.problems import DatasetError
 from model_tools.data.readers import ReaderSettings, RoadData, open_data
+from model_tools.data.readers.images import SPLIT as IMAGES
+from model_tools.data.readers.images import ImageFolder
 from model_tools.training.config import TrainingConfig
 
 SPLIT = 'train'
@@ -30,6 +32,18 @@ class TrainingInput:
     synthetic: SampleCache | None
     holdout: Sequence[str]
     """Names of the images of the train split that are not learned from."""
+    unlabelled: SampleCache | None = None
+    """Images that only a teacher knows what to say of."""
+
+    @property
+    def whole(self) -> SampleCache:
+        """Return the samples that come in each epoch."""
+        if self.unlabelled is None:
+            return self.real
+        parts = (self.real, self.unlabelled)
+        return SampleCache(
+            **{f.name: [x for p in parts for x in getattr(p, f.name)] for f in fields(SampleCache)}
+        )
 
 
 def load_input(
@@ -60,12 +74,28 @@ def load_input(
         synthetic = _open(drives, config, folder, quiet=quiet)
         require_labels(synthetic)
         synthetic = place(synthetic, device)
-    return TrainingInput(data, place(real, device), synthetic, holdout)
+    real, unlabelled = place(real, device), None
+    if config.distillation and config.distillation.unlabelled:
+        images = _open_images(Path(config.distillation.unlabelled), settings)
+        unlabelled = place(_open(images, config, folder, quiet=quiet, split=IMAGES), device)
+    return TrainingInput(data, real, synthetic, holdout, unlabelled)
 
 
-def _open(data: RoadData, config: TrainingConfig, folder: Path, *, quiet: bool) -> SampleCache:
+def _open_images(root: Path, settings: ReaderSettings) -> RoadData:
+    data = open_data(root, settings)
+    if data.layout != ImageFolder.layout:
+        raise DatasetError(
+            f"'{root}': expected a folder of images alone as distillation.unlabelled, found the "
+            f'layout {data.layout} with labels: give its folder of images'
+        )
+    return data
+
+
+def _open(
+    data: RoadData, config: TrainingConfig, folder: Path, *, quiet: bool, split: str = SPLIT
+) -> SampleCache:
     cache, problems = open_cache(
-        data, SPLIT, config.canvas_wh, folder, max_skipped=config.max_skipped
+        data, split, config.canvas_wh, folder, max_skipped=config.max_skipped
     )
     if problems['skipped'] and not quiet:
         print(f"'{data.root}': {json.dumps(problems, indent=2)}", file=sys.stderr)

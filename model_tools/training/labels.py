@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from model_tools.data.label_set import LabelSet, load_label_set
-from model_tools.training.config import ConfigError, TrainingConfig
+from model_tools.settings import ConfigError
+from model_tools.training.config import TrainingConfig
 
 
 def load_labels(config: TrainingConfig) -> LabelSet:

@@ -4,24 +4,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from model_tools.compression.adapters import Adapted, Answer
+from model_tools.compression.distillation import Distiller
 from model_tools.data.batches import Batch
 from model_tools.networks.heads import cell_centres
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.config import TrainingConfig
-from model_tools.training.losses import batch_losses
+from model_tools.training.losses import Reduce, batch_losses
 from model_tools.training.optimisation import AveragedNet, make_optimizer, set_rate
 from model_tools.training.reduction import sum_over_processes
 from model_tools.training.task_weights import PARTS, TaskWeights
-
-VALUES = (*PARTS, 'loss', 'gradient')
-"""What a step tells: the loss by part, the loss to minimise, the norm of its gradient."""
 
 
 class NonFiniteLossError(ValueError):
@@ -29,12 +28,17 @@ class NonFiniteLossError(ValueError):
 
 
 class Learner:
-    """Network, averaged network, task weights and optimiser."""
+    """Network, averaged network, task weights, optimiser, and what there is of a teacher."""
 
     def __init__(
-        self, fabric: Fabric, config: TrainingConfig, net: PanopticNet, warm_started: list[str]
+        self,
+        fabric: Fabric,
+        config: TrainingConfig,
+        net: PanopticNet,
+        warm_started: list[str],
+        distiller: Distiller | None = None,
     ) -> None:
-        """Take over a network that is on the device of `fabric`."""
+        """Take over a network that is on the device of `fabric`, as its teacher is."""
         self.fabric, self.config = fabric, config
         self.averaged = AveragedNet(net, config.ema_decay)
         self.task_weights = TaskWeights(config).to(fabric.device)
@@ -42,35 +46,45 @@ class Learner:
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
         self._net = net
         self._warm_started = warm_started
-        optimizer = make_optimizer(net, self.task_weights, config, warm_started)
-        self._distributed_net, self._optimizer = fabric.setup(net, optimizer)
+        self._distiller = distiller
+        adapters = distiller.adapters if distiller else nn.ModuleDict()
+        extra = nn.ModuleList((self.task_weights, adapters))
+        optimizer = make_optimizer(net, extra, config, warm_started)
+        self._adapted = Adapted(net, adapters)
+        self._distributed, self._optimizer = fabric.setup(self._adapted, optimizer)
         self._cells = cell_centres(config.input_wh[1], config.input_wh[0], fabric.device)
 
-    def learn(self, batch: Batch, step: int, *, rate_factor: float) -> dict[str, float]:
-        """Make a step; return its `VALUES`, which are the same in all processes.
+    def learn(
+        self, batch: Batch, step: int, *, rate_factor: float, progress: float = 0.0
+    ) -> dict[str, float]:
+        """Make a step; return what it is made of, which is the same in all processes.
+
+        Args:
+            batch: What to learn from.
+            step: Number of the step.
+            rate_factor: Share of the learning rate.
+            progress: Share of the run that is over, 0..1.
+
+        Returns:
+            The loss by part, distance from the teacher and its weight where there is one, the
+            loss to minimise, and the norm of its gradient.
 
         Raises:
             NonFiniteLossError: One of them is NaN or infinite; no weight was changed.
+
         """
-        self._distributed_net.train()
-        output = self._distributed_net(batch.images.float())
-        losses = batch_losses(
-            output,
-            batch,
-            self._cells,
-            lane_miss_weight=self.config.lane_miss_weight,
-            reduce=sum_over_processes,
-        )
-        loss, parts = self.task_weights(losses)
+        self._distributed.train()
+        loss, parts = self._loss(self._distributed, batch, progress, sum_over_processes)
         self._optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         norm = self.fabric.clip_gradients(
-            self._distributed_net,
+            self._distributed,
             self._optimizer,
             max_norm=self.config.clip_norm,
             error_if_nonfinite=False,
         )
-        values = dict(zip(VALUES, torch.stack((*parts, loss, norm)).tolist(), strict=True))
+        told = {**parts, 'loss': loss, 'gradient': norm}
+        values = dict(zip(told, torch.stack(list(told.values())).tolist(), strict=True))
         if bad := {name: value for name, value in values.items() if not math.isfinite(value)}:
             raise NonFiniteLossError(f'{bad} at step {step}')
         set_rate(self._optimizer, rate_factor)
@@ -81,18 +95,42 @@ class Learner:
     def attempt(self, batch: Batch) -> None:
         """Need the memory of a step on this batch, without the other processes."""
         self._optimizer.zero_grad(set_to_none=True)
-        self._net.eval()  # a synchronised BatchNorm would wait for them
-        with self.fabric.autocast():
-            output = self._net(batch.images.float())
+        self._adapted.eval()  # a synchronised BatchNorm would wait for them
+
+        def forward(images: torch.Tensor) -> Answer:
+            with self.fabric.autocast():
+                return self._adapted(images)
+
+        loss, _ = self._loss(forward, batch, 0.0, lambda sums: sums)
+        torch.autograd.grad(loss, list(self._adapted.parameters()))
+
+    def _loss(
+        self,
+        forward: Callable[[torch.Tensor], Answer],
+        batch: Batch,
+        progress: float,
+        reduce: Reduce,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss to minimise, and what it is made of."""
+        images = batch.images.float()
+        answer = forward(images)
         losses = batch_losses(
-            output,
+            answer.output,
             batch,
             self._cells,
             lane_miss_weight=self.config.lane_miss_weight,
-            reduce=lambda sums: sums,
+            reduce=reduce,
         )
-        loss, _ = self.task_weights(losses)
-        torch.autograd.grad(loss, list(self._net.parameters()))
+        loss, by_part = self.task_weights(losses)
+        parts = dict(zip(PARTS, by_part, strict=True))
+        if self._distiller is None:
+            return loss, parts
+        with self.fabric.autocast():
+            lesson = self._distiller.ask(images)
+        distance = self._distiller.distance(answer, lesson, reduce=reduce)
+        weight = self._distiller.weight(distance, loss, progress)
+        parts |= {'distillation': distance, 'distillation_weight': loss.new_tensor(weight)}
+        return loss + weight * distance, parts
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds of the learner."""
@@ -102,6 +140,7 @@ class Learner:
             'optimizer': self._optimizer.state_dict(),
             'task_weights': self.task_weights.state_dict(),
             'warm_started': self._warm_started,
+            **({'distillation': self._distiller.state()} if self._distiller else {}),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -110,3 +149,5 @@ class Learner:
         self.averaged.net.load_state_dict(state['averaged'])
         self._optimizer.load_state_dict(state['optimizer'])
         self.task_weights.load_state_dict(state['task_weights'])
+        if self._distiller:
+            self._distiller.restore(state['distillation'])

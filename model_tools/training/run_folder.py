@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from model_tools.data.files import write_whole
+from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import (
     PROGRESS,
     CheckpointError,
@@ -21,7 +22,7 @@ from model_tools.training.checkpoint import (
     save_tensors,
     save_weights,
 )
-from model_tools.training.config import ConfigError, TrainingConfig
+from model_tools.training.config import TrainingConfig
 from model_tools.training.curves import draw_curves
 
 MAY_CHANGE = {'data', 'synthetic', 'cache', 'max_skipped', 'look_every', 'score_every'}

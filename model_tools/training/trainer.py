@@ -18,18 +18,20 @@ from tqdm import tqdm
 from model_tools.data.batches import Batch, BatchSource, plain_batch
 from model_tools.data.label_set import LabelSet
 from model_tools.networks.panoptic_net import PanopticNet
-from model_tools.training.config import ConfigError, TrainingConfig
+from model_tools.settings import ConfigError
+from model_tools.training.config import TrainingConfig
 from model_tools.training.examination import Examiner
 from model_tools.training.input import load_input
 from model_tools.training.labels import load_labels
-from model_tools.training.learner import VALUES, Learner, NonFiniteLossError
+from model_tools.training.learner import Learner, NonFiniteLossError
 from model_tools.training.memory import BatchTooLargeError, largest_fitting
 from model_tools.training.optimisation import rate_factor
 from model_tools.training.processes import make_fabric, part, together
 from model_tools.training.reduction import sum_over_processes
 from model_tools.training.run_folder import RunFolder
-from model_tools.training.start import adapt, begin
+from model_tools.training.start import Beginning, adapt, begin, begin_distillation
 from model_tools.training.stopping import Stop
+from model_tools.training.tally import add_step, means, speed
 from model_tools.training.task_weights import PARTS
 
 SAVE_SECONDS = 300.0
@@ -90,12 +92,13 @@ class _Run:
         torch.manual_seed(config.seed)
         net = PanopticNet(config.network)
         # Before the data, which takes minutes: the weights to begin with may be refused.
-        warm_started = state['warm_started'] if state else begin(net, config)
+        known = Beginning(state['warm_started'], state['kept']) if state else begin(net, config)
+        distiller = begin_distillation(net, config, known.kept, fabric.device)
         quiet = not fabric.is_global_zero
         data = load_input(config, labels, folder.cache, device=fabric.device, quiet=quiet)
-        self.data = data
+        self.data, self.kept = data, known.kept
         self.source = BatchSource(
-            data.real,
+            data.whole,
             data.synthetic,
             input_wh=config.input_wh,
             augmentation=config.augmentation,
@@ -112,8 +115,8 @@ class _Run:
         self.total_steps = config.epochs * self.epoch_steps
         net.to(fabric.device, memory_format=torch.channels_last)
         if not state:
-            adapt(net, config, warm_started, data.real)
-        self.learner = Learner(fabric, config, net, warm_started)
+            adapt(net, config, known.warm_started, data.real, distiller)
+        self.learner = Learner(fabric, config, net, known.warm_started, distiller)
         self.step = 0
         self._saved = time.monotonic()
         self.tally: dict[str, float] = {}
@@ -186,13 +189,17 @@ class _Run:
             torch.cuda.synchronize()  # or the making of the batch would count as training
         received = time.perf_counter()
         try:
-            values = self.learner.learn(batch, self.step, rate_factor=self._rate_factor(self.step))
+            values = self.learner.learn(
+                batch,
+                self.step,
+                rate_factor=self._rate_factor(self.step),
+                progress=self.step / self.total_steps,
+            )
         except NonFiniteLossError as error:
             raise self._with_batch(error, batch) from None
         self.step += 1
-        now = time.perf_counter()
-        sums = {'steps': 1, 'seconds': now - began, 'input_seconds': received - began, **values}
-        self.tally = {name: self.tally.get(name, 0.0) + x for name, x in sums.items()}
+        seconds, waited = time.perf_counter() - began, received - began
+        self.tally = add_step(self.tally, values, seconds=seconds, input_seconds=waited)
 
     def _with_batch(self, error: NonFiniteLossError, batch: Batch) -> NonFiniteLossError:
         """Save the batch of this process; return the error that tells of it."""
@@ -217,13 +224,9 @@ class _Run:
         record: dict[str, Any] = {
             'epoch': epoch,
             'step': self.step,
-            **{name: round(tally[name] / tally['steps'], 5) for name in VALUES},
+            **{name: round(mean, 5) for name, mean in means(tally).items()},
             'learning_rate': self.config.learning_rate * self._rate_factor(self.step - 1),
-            'images_per_second': round(
-                tally['steps'] * self.config.batch_size / tally['seconds'], 2
-            ),
-            'seconds': round(tally['seconds'], 1),
-            'input_share': round(tally['input_seconds'] / tally['seconds'], 4),
+            **speed(tally, self.config.batch_size),
         }
         if weights := self.learner.task_weights.learned():
             record['task_weights'] = weights
@@ -247,7 +250,8 @@ class _Run:
             'device': str(self.fabric.device),
             'processes': self.fabric.world_size,
             'images': len(self.data.real),
-            'synthetic_images': len(self.data.synthetic) if self.data.synthetic else 0,
+            'synthetic_images': len(self.data.synthetic or ()),
+            'unlabelled_images': len(self.data.unlabelled or ()),
         }
         self.folder.finish(self._state(), provenance)
         print(self.folder.checkpoint)
@@ -260,6 +264,7 @@ class _Run:
             'step': self.step,
             'epoch_steps': self.epoch_steps,
             'tally': dict(self.tally),
+            'kept': dict(self.kept),
             **self.learner.state(),
         }
 
@@ -288,8 +293,8 @@ class _Run:
 
     def _progress(self) -> str:
         epoch = (self.step - 1) // self.epoch_steps + 1
-        means = [f'{name} {self.tally[name] / self.tally["steps"]:.3f}' for name in PARTS]
-        return f'epoch {epoch}/{self.config.epochs} {" ".join(means)}'
+        parts = [f'{name} {x:.3f}' for name, x in means(self.tally).items() if name in PARTS]
+        return f'epoch {epoch}/{self.config.epochs} {" ".join(parts)}'
 
 
 def _due(every: int, epoch: int, last: bool) -> bool:

@@ -23,8 +23,8 @@ from model_tools.evaluation.predictors import (
 from model_tools.evaluation.protocol import PROTOCOLS, load_protocols
 from model_tools.export.model_file import write_model_file
 from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.settings import plain_values
 from model_tools.training.checkpoint import save_checkpoint
-from model_tools.training.config import plain_values
 from panoptic_perception.engines import ModelFileError, load_engine
 
 INPUT_WH = (160, 96)

@@ -9,6 +9,9 @@ import sys
 import torch
 from torch import nn
 
+from model_tools.compression.adapters import make_adapters
+from model_tools.compression.distillation import Distillation, Distiller
+from model_tools.compression.recalibration import recalibrate
 from model_tools.data.batches import Batch
 from model_tools.networks.config import NetworkConfig
 from model_tools.networks.panoptic_net import PanopticNet
@@ -68,17 +71,22 @@ def main(processes, out):
     )
     fabric = make_fabric(config.precision, processes, 1)
     fabric.launch()
-    net = PanopticNet(network)
+    net, teacher = PanopticNet(network), PanopticNet(network)
+    for untrained in (net, teacher):  # whose deep features would hardly vary
+        recalibrate(untrained, [whole_batch().images.float()])
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None
             module.train = lambda mode=True, module=module: module
             module.training = False
-    learner = Learner(fabric, config, net, [])
+    settings = Distillation(weight=1.0, mask_logits=0.5, box_quality=0.5)
+    adapters = make_adapters(net, teacher)
+    learner = Learner(fabric, config, net, [], Distiller(settings, teacher, adapters))
     batch = part(whole_batch(), fabric.global_rank, fabric.world_size)
     values = learner.learn(batch, 0, rate_factor=1.0)
     assert fabric.world_size == processes
     gradients = {name: p.grad for name, p in net.named_parameters()}
+    gradients |= {name: p.grad for name, p in adapters.named_parameters()}
     gradients['log_variance'] = learner.task_weights.log_variance.grad
     if fabric.is_global_zero:
         torch.save({'values': values, 'gradients': gradients}, out)

@@ -60,6 +60,22 @@ def test_save_weights__half_the_size_and_nearly_the_same(state, path):
         torch.testing.assert_close(weight, state['averaged'][name], rtol=1e-3, atol=1e-7)
 
 
+def test_save_weights__keeps_which_filters_of_its_parent_a_network_has(state, path):
+    save_weights(path, state, {})
+    assert load_checkpoint(path)['kept'] == {}
+    save_weights(path, {**state, 'kept': {'lane.logit': torch.tensor([0])}}, {})
+    kept = load_checkpoint(path)['kept']
+    assert kept['lane.logit'].tolist() == [0]
+    assert kept['lane.logit'].dtype == torch.int64
+
+
+def test_load_network__width_table_that_does_not_fit(state, path):
+    state['network']['channels'] = {'backbone.stem.0': [3, 4]}
+    save_checkpoint(path, state)
+    with pytest.raises(CheckpointError, match=r'last\.pt.*channels do not fit together'):
+        load_network(path)
+
+
 class Code:
     """Runs a command on being read by pickle."""
 
@@ -127,6 +143,9 @@ def test_load_checkpoint__something_else_of_torch(path, content):
         ('network', {'width': 3}, r"cannot be used: network: unknown keys \['width'\]"),
         ('averaged', [1], 'cannot be used'),
         ('averaged', {'lane.logit.bias': 'b'}, 'cannot be used'),
+        ('kept', 3, 'cannot be used'),
+        ('kept', {'lane.logit': [0]}, 'cannot be used'),
+        ('kept', {'lane.logit': torch.zeros(1)}, 'cannot be used: kept is not of lists of'),
     ],
 )
 def test_load_checkpoint__parts_of_another_kind(state, path, part, content, message):
@@ -149,6 +168,15 @@ def test_load_weights__other_architecture(state, path, small_network, changes, m
     net = PanopticNet(replace(small_network, **changes))
     with pytest.raises(CheckpointError, match=f'another architecture: {message}'):
         load_weights(net, state, path)
+
+
+def test_load_weights__other_widths_in_few_words(state, path, small_network):
+    state['network']['channels'] = {f'lane.mix.{i}.0': [16, 16] for i in range(50)}
+    with pytest.raises(
+        CheckpointError, match=r'network\.channels is \{.*\.\.\.\}, expected'
+    ) as caught:
+        load_weights(PanopticNet(small_network), state, path)
+    assert len(str(caught.value)) < 300
 
 
 def test_load_weights__other_tensors_under_the_same_name(state, path, small_network):

@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from model_tools.compression.distillation import Distillation
 from model_tools.data.augmentation import TRAINING
 from model_tools.networks.config import NetworkConfig
-from model_tools.training.config import ConfigError, TrainingConfig, load_config, read_value
+from model_tools.settings import ConfigError, plain_values, read_value
+from model_tools.training.config import TrainingConfig, load_config, without_folders
 
 
 @pytest.fixture
@@ -49,6 +51,8 @@ def write(tmp_path):
         ('{data: d, task_weights: free}', "expected 'fixed' or 'learned'"),
         ('{data: d, holdout_groups: erfurt}', 'expected a list of names'),
         ('{data: d, repeats: {camvid: x}}', 'repeats'),
+        ('{data: d, distillation: {weigth: 2}}', r"distillation: unknown keys \['weigth'\]"),
+        ('{data: d, distillation: t.pt}', "distillation is 't.pt', expected a mapping"),
         ('{data: d, start: a.pt, warm_start: b.onnx}', 'start are set'),
     ],
 )
@@ -106,10 +110,33 @@ def test_read_value__no_yaml():
 
 def test_load_config__written_config_reads_back(tmp_path):
     network = NetworkConfig.from_dict({'size': 'n'})
-    config = TrainingConfig(data='d', holdout_groups=('a', 'b'), network=network)
+    teacher = Distillation('t.pt', weight=0.5, adapters='random')
+    config = TrainingConfig(
+        data='d', holdout_groups=('a', 'b'), network=network, distillation=teacher
+    )
     path = tmp_path / 'config.yaml'
     path.write_text(yaml.safe_dump(config.to_dict()))
     assert load_config(path) == config
+
+
+def test_load_config__distillation_is_off_unless_a_key_of_it_is_given(write):
+    path = write('{data: d, distillation:}')
+    assert load_config(path).distillation is None
+    given = load_config(path, {'distillation.teacher': 't.pt'})
+    assert given.distillation == Distillation('t.pt')
+
+
+def test_without_folders__names_of_all_paths():
+    config = TrainingConfig(
+        data='/a/roads',
+        start='/b/s.pt',
+        distillation=Distillation('/c/t.pt', unlabelled='/d/more'),
+    )
+    values = without_folders(config.to_dict())
+    assert (values['data'], values['start'], values['cache']) == ('roads', 's.pt', '')
+    assert values['distillation']['teacher'] == 't.pt'
+    assert values['distillation']['unlabelled'] == 'more'
+    assert values['network'] == plain_values(config.network.to_dict())
 
 
 @pytest.mark.parametrize('name', ['training', 'teacher', 'tiny'])

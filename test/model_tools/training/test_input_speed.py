@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from model_tools.settings import ConfigError
 from model_tools.training import input_speed as module
-from model_tools.training.config import ConfigError
 from model_tools.training.input_speed import input_speed
 
 

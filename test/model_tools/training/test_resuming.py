@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from model_tools.settings import ConfigError
 from model_tools.training import trainer
 from model_tools.training.checkpoint import CheckpointError, load_checkpoint
-from model_tools.training.config import ConfigError
 from model_tools.training.run_folder import RunFolder
 from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train

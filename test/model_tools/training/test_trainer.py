@@ -10,8 +10,8 @@ import torch
 from model_tools.data.augmentation import Augmentation
 from model_tools.data.problems import DatasetError
 from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import CheckpointError, load_checkpoint, load_network
-from model_tools.training.config import ConfigError
 from model_tools.training.learner import NonFiniteLossError
 from model_tools.training.memory import BatchTooLargeError
 from model_tools.training.trainer import train

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a compression: what each round has done, so that the next call goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from model_tools.compression.config import CompressionConfig
+from model_tools.data.files import write_whole
+from model_tools.settings import ConfigError
+
+
+class RoundFolder:
+    """What is known of a round: first how it was pruned, at last that it was accepted."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.pruned = root / 'pruned.pt'
+        self.tuning = root / 'tuning'
+        self.tuned = root / 'tuning' / 'weights.pt'
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return 'pruning', 'accepted' or 'taken_back'; None if it has not come to that."""
+        path = self.root / f'{name}.json'
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def write(self, name: str, record: Mapping[str, Any]) -> None:
+        """Write one of them down."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_whole(self.root / f'{name}.json', (json.dumps(record, indent=1) + '\n').encode())
+
+
+class CompressionFolder:
+    """The files of a compression; every one is there whole or not at all."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cache = root / 'cache'
+        self.latencies = root / 'latencies.json'
+        self.student = root / 'student.pt'
+        self.model_file = root / 'student.onnx'
+        self.record = root / 'compression.json'
+
+    def begin(self, config: CompressionConfig) -> None:
+        """Write down the settings.
+
+        Raises:
+            ConfigError: The compression was begun with other ones.
+        """
+        path, text = self.root / 'config.yaml', yaml.safe_dump(config.to_dict(), sort_keys=False)
+        if path.is_file() and path.read_text() != text:
+            raise ConfigError(
+                f"'{self.root}': a compression goes on with the settings that it was begun with, "
+                f"those of '{path}'; give them, or another --out"
+            )
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.encode())
+
+    def round(self, number: int) -> RoundFolder:
+        """Return the folder of a round's present attempt."""
+        return RoundFolder(self.root / f'round_{number}')
+
+    def taken_back(self, number: int) -> list[RoundFolder]:
+        """Return the attempts at a round that did not pass the gate."""
+        return [
+            RoundFolder(path) for path in sorted(self.root.glob(f'round_{number}_taken_back_*'))
+        ]
+
+    def take_back(self, number: int, record: Mapping[str, Any]) -> None:
+        """Put the present attempt at a round aside."""
+        attempt = self.round(number)
+        attempt.write('taken_back', record)
+        count = 1 + len(self.taken_back(number))
+        attempt.root.rename(self.root / f'round_{number}_taken_back_{count}')
+
+    def spared(self, until: int) -> list[str]:
+        """Return the groups that lose nothing more, for what they meant up to this round."""
+        records = [
+            attempt.read('taken_back') or {}
+            for number in range(1, until + 1)
+            for attempt in self.taken_back(number)
+        ]
+        return sorted({group for record in records for group in record.get('spared', [])})
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write down the whole of it."""
+        write_whole(self.record, (json.dumps(record, indent=1) + '\n').encode())

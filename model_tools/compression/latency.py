@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Predict how long a network takes in ONNX Runtime from a table of measured layers.
+
+A search for widths asks for the time of hundreds of networks, which have few distinct layers among
+them. Each is measured once.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from torch import nn
+
+from model_tools.compression.layer_timing import measure
+from model_tools.compression.layers import layers_of
+from model_tools.data.files import write_whole
+from model_tools.evaluation.experts.machine import describe_machine
+
+SCHEMA = 1
+
+
+class LatencyError(ValueError):
+    """A table of latencies is damaged, or was measured in other circumstances."""
+
+
+class LatencyTable:
+    """Milliseconds of layers on this machine's CPU; measures those that it lacks."""
+
+    name = 'latency'
+
+    def __init__(self, path: Path | None, *, input_wh: tuple[int, int], threads: int = 1) -> None:
+        """Read the table in `path` if there is one; None: keep it in memory.
+
+        Raises:
+            LatencyError: The file is no such table, or one of another CPU, engine or number of
+                threads.
+
+        """
+        self._path, self._input_wh, self._threads = path, input_wh, threads
+        machine = describe_machine()
+        self._circumstances = {
+            'engine': 'onnxruntime',
+            'version': machine['versions']['onnxruntime'],
+            'cpu': machine['cpu'],
+            'threads': threads,
+        }
+        self._ms: dict[str, float] = self._read(path) if path and path.is_file() else {}
+
+    def __call__(self, net: nn.Module) -> float:
+        return self.predict(net)
+
+    def predict(self, net: nn.Module) -> float:
+        """Return the sum over the layers of a network, ms; about what its graph takes alone."""
+        layers = layers_of(net, self._input_wh)
+        missing = {layer.key: layer for layer in layers if layer.key not in self._ms}
+        if missing:
+            self._ms.update(measure(missing, threads=self._threads))
+            self._write()
+        return sum(self._ms[layer.key] for layer in layers)
+
+    def _read(self, path: Path) -> dict[str, float]:
+        try:
+            table = json.loads(path.read_text())
+            found = {key: table[key] for key in ('schema', *self._circumstances)}
+            ms = {str(key): float(value) for key, value in table['ms'].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LatencyError(
+                f"'{path}': expected a table of latencies, found it damaged ({error}); remove it"
+            ) from error
+        wanted = {'schema': SCHEMA, **self._circumstances}
+        if changed := [key for key in wanted if found[key] != wanted[key]]:
+            differing = '; '.join(f'{k} was {found[k]!r}, is {wanted[k]!r}' for k in changed)
+            raise LatencyError(
+                f"'{path}': measured in other circumstances: {differing}; give another file"
+            )
+        return ms
+
+    def _write(self) -> None:
+        if self._path is None:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        table = {'schema': SCHEMA, **self._circumstances, 'ms': dict(sorted(self._ms.items()))}
+        write_whole(self._path, (json.dumps(table, indent=1) + '\n').encode())

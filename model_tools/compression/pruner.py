@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One round of safe pruning: judge the channels on real images, choose, remove, recalibrate."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model_tools.compression.config import CompressionConfig
+from model_tools.compression.costs import Cost
+from model_tools.compression.criteria import channel_scores
+from model_tools.compression.groups import ChannelGroup, find_groups
+from model_tools.compression.importance import Evidence, gather_evidence
+from model_tools.compression.recalibration import recalibrate
+from model_tools.compression.selection import Keep, meet_budget
+from model_tools.compression.surgery import kept_channels, protected_modules, remove_channels
+from model_tools.compression.task_losses import TASKS, PanopticLosses
+from model_tools.data.augmentation.settings import Augmentation
+from model_tools.data.batches import Batch, BatchSource
+from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.training.input import TrainingInput
+
+RECALIBRATION_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A network that has lost channels, and why those."""
+
+    net: PanopticNet
+    kept: Mapping[str, Tensor]
+    """By layer: which filters of the teacher are left."""
+    keep: Keep
+    """By group: which channels of the network before this round are left."""
+    evidence: Evidence
+    cost: float
+
+
+class Pruner:
+    """Prunes networks of one architecture by one criterion and one kind of cost."""
+
+    def __init__(
+        self, config: CompressionConfig, data: TrainingInput, cost: Cost, device: torch.device
+    ) -> None:
+        self._config, self._data, self._cost, self._device = config, data, cost, device
+        width, height = config.training.input_wh
+        self._example = torch.zeros(1, 3, height, width, device=device)
+
+    def prune(
+        self,
+        net: PanopticNet,
+        kept: Mapping[str, Tensor],
+        *,
+        budget: float,
+        spared: Collection[str] = (),
+    ) -> Pruned:
+        """Return a copy of a network that costs no more than `budget`.
+
+        Args:
+            net: On the device.
+            kept: Which filters of the teacher its layers have; empty for the teacher itself.
+            budget: In the unit of the cost.
+            spared: Groups that lose nothing.
+
+        Raises:
+            BudgetError: It cannot be reached.
+            EvidenceError: The calibration images label no example of some task.
+
+        """
+        config = self._config
+        groups = find_groups(net, self._example, protected=protected_modules(net))
+        evidence = gather_evidence(
+            net, groups, self._calibration(), PanopticLosses(config.training), tasks=TASKS
+        )
+        scores = channel_scores(
+            config.criterion,
+            net,
+            groups,
+            evidence,
+            conflict_weight=config.conflict_weight,
+            veto_share=config.veto_share,
+            cost_power=config.cost_power,
+            costs=self._group_costs(net, groups) if config.cost_power else None,
+            seed=config.seed,
+        )
+        scores |= {name: torch.full_like(scores[name], torch.inf) for name in spared}
+        keep = meet_budget(
+            scores,
+            config.widths,
+            lambda keep: self._cost(self._without(net, groups, keep)),
+            budget,
+        )
+        pruned = self._without(net, groups, keep)
+        recalibrate(pruned, self._images())
+        return Pruned(
+            net=pruned,
+            kept=kept_channels(net, groups, keep, kept or None),
+            keep=keep,
+            evidence=evidence,
+            cost=self._cost(pruned),
+        )
+
+    def _without(self, net: PanopticNet, groups: list[ChannelGroup], keep: Keep) -> PanopticNet:
+        pruned = remove_channels(net, groups, keep, self._example)
+        assert isinstance(pruned, PanopticNet)
+        return pruned
+
+    def _group_costs(self, net: PanopticNet, groups: list[ChannelGroup]) -> dict[str, float]:
+        """Return what a channel of each group costs: half of the group's, shared out."""
+        whole = self._cost(net)
+        costs = {}
+        for group in groups:
+            half = max(1, group.size // 2)
+            keep = {group.name: torch.arange(group.size - half)}
+            saved = whole - self._cost(self._without(net, groups, keep))
+            costs[group.name] = max(saved, 1e-6 * whole) / half
+        return costs
+
+    def _calibration(self) -> Iterator[Batch]:
+        source = self._source(self._config.calibration_batch_size)
+        for step in range(min(len(source), self._config.calibration_batches)):
+            yield source.batch(step)
+
+    def _images(self) -> Iterator[Tensor]:
+        count = min(RECALIBRATION_BATCH, len(self._data.real))
+        source = self._source(count)
+        for step in range(min(len(source), -(-self._config.recalibration_images // count))):
+            yield source.batch(step).images.float()
+
+    def _source(self, batch_size: int) -> BatchSource:
+        """Return whole pictures as the camera gives them, in random order."""
+        training = self._config.training
+        return BatchSource(
+            self._data.real,
+            self._data.synthetic,
+            input_wh=training.input_wh,
+            augmentation=Augmentation(),
+            batch_size=batch_size,
+            synthetic_share=training.synthetic_share,
+            repeats=training.repeats,
+            seed=self._config.seed,
+            device=self._device,
+        )

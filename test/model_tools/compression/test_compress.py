@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_tools.compression.compress import ATTEMPTS, compress
+from model_tools.compression.config import CompressionConfig
+from model_tools.compression.distillation import Distillation
+from model_tools.compression.gate import GateError
+from model_tools.compression.selection import BudgetError
+from model_tools.networks.config import NetworkConfig
+from model_tools.settings import ConfigError
+from model_tools.training.checkpoint import load_checkpoint, load_network
+from model_tools.training.config import TrainingConfig
+from model_tools.training.stopping import Stop
+from model_tools.training.trainer import train
+from panoptic_perception.engines import load_engine
+from panoptic_perception.runtime.perceiver import Perceiver
+
+
+@pytest.fixture(scope='module')
+def training(road_folder, tmp_path_factory):
+    return TrainingConfig(
+        data=str(road_folder),
+        cache=str(tmp_path_factory.mktemp('cache')),
+        holdout_groups=('road_6', 'road_7'),
+        input_wh=(160, 96),
+        canvas_wh=(160, 96),
+        epochs=1,
+        batch_size=3,
+        learning_rate=1e-2,
+        warmup_steps=2,
+        repeats={'toy': 4},
+        look_every=0,
+        network=NetworkConfig(
+            backbone_widths=(16, 16, 32, 32, 64),
+            backbone_depths=(1, 1, 1, 1),
+            detection_width=16,
+            segmentation_width=16,
+        ),
+    )
+
+
+@pytest.fixture(scope='module')
+def config(training, tmp_path_factory):
+    """Return settings that halve a teacher which has seen the road."""
+    teacher = train(replace(training, epochs=4), tmp_path_factory.mktemp('teacher'))
+    return CompressionConfig(
+        training=replace(training, distillation=Distillation()),
+        teacher=str(teacher.with_name('weights.pt')),
+        budget='macs',
+        keep=0.5,
+        rounds=2,
+        last_epochs=2,
+        cost_power=0.0,
+        calibration_batches=4,
+        recalibration_images=6,
+        allowed_fall=1.0,
+    )
+
+
+@pytest.fixture(scope='module')
+def made(config, tmp_path_factory):
+    """Compress in two calls, of which the first has no time for the tuning."""
+    out = tmp_path_factory.mktemp('compressed')
+    assert compress(config, out, stop=Stop(minutes=0)) is None
+    assert not (out / 'round_1' / 'accepted.json').exists()
+    assert compress(config, out) == out / 'student.onnx'
+    return out
+
+
+def test_compress__the_student_keeps_to_its_budget(config, made):
+    record = json.loads((made / 'compression.json').read_text())
+    teacher, rounds = record['teacher'], record['rounds']
+    assert [r['round'] for r in rounds] == [1, 2]
+    for done, share in zip(rounds, (0.5**0.5, 0.5), strict=True):
+        assert done['taken_back'] == []
+        assert 0.7 * share < done['tuned']['macs'] / teacher['macs'] <= share
+        assert done['tuned']['macs'] == done['pruned']['macs']
+    net = load_network(made / 'student.pt')
+    assert sum(p.numel() for p in net.parameters()) == rounds[1]['tuned']['params']
+    assert rounds[1]['tuned']['params'] < teacher['params']
+
+
+def test_compress__the_student_still_sees_the_road(made):
+    record = json.loads((made / 'compression.json').read_text())
+    assert record['teacher']['holdout']['drivable_iou'] > 0.8
+    assert record['rounds'][1]['tuned']['holdout']['drivable_iou'] > 0.8
+
+
+def test_compress__the_model_file_runs_and_names_its_origin(config, made):
+    engine = load_engine(made / 'student.onnx')
+    image = np.full((96, 160, 3), 60, np.uint8)
+    image[48:] = 120
+    drivable = Perceiver(engine)(image).drivable_probability
+    assert drivable[90].mean() > drivable[5].mean() + 100
+    origin = engine.model.provenance['compression']
+    assert origin['settings']['criterion'] == 'safe_taylor_conflict'
+    assert origin['settings']['teacher'] == 'weights.pt'
+    assert origin['distillation']['teacher'] == 'weights.pt'
+    assert len(origin['teacher_sha256']) == 64
+
+
+def test_compress__the_keep_map_is_that_of_the_teacher(config, made):
+    teacher = load_network(Path(config.teacher))
+    kept = load_checkpoint(made / 'student.pt')['kept']
+    for name, module in load_network(made / 'student.pt').named_modules():
+        if name in kept:
+            assert len(kept[name]) == module.out_channels
+            assert kept[name].max() < teacher.get_submodule(name).out_channels
+
+
+def test_compress__what_is_done_is_not_done_again(config, made):
+    before = {p: p.stat().st_mtime_ns for p in made.rglob('round_*/*.pt')}
+    assert compress(config, made) == made / 'student.onnx'
+    assert {p: p.stat().st_mtime_ns for p in made.rglob('round_*/*.pt')} == before
+    with pytest.raises(ConfigError, match=r'begun with.*config\.yaml'):
+        compress(replace(config, keep=0.6), made)
+
+
+def test_compress__a_budget_that_cannot_be_reached(config, tmp_path):
+    with pytest.raises(BudgetError, match='cannot be reached'):
+        compress(replace(config, keep=0.01, rounds=1), tmp_path)
+    assert not (tmp_path / 'round_1').exists()
+
+
+def test_compress__a_gate_that_cannot_be_passed(config, tmp_path):
+    tuning = replace(config.training, learning_rate=1.0, distillation=None)
+    strict = replace(config, training=tuning, rounds=1, last_epochs=1, allowed_fall=0.0)
+    with pytest.raises(GateError, match=rf'round 1 was taken back {ATTEMPTS} times'):
+        compress(strict, tmp_path)
+    attempts = sorted(tmp_path.glob('round_1_taken_back_*'))
+    assert len(attempts) == ATTEMPTS
+    spared = [json.loads((a / 'taken_back.json').read_text())['spared'] for a in attempts]
+    pruned = json.loads((attempts[1] / 'pruning.json').read_text())
+    assert pruned['spared'] == sorted(spared[0]) != []
+    for group in spared[0]:
+        first = json.loads((attempts[0] / 'pruning.json').read_text())['widths'][group]
+        assert pruned['widths'][group] > first
+    assert not (tmp_path / 'student.pt').exists()
+
+
+def test_compress__a_gate_without_anything_held_out(config, tmp_path):
+    nothing = replace(config, training=replace(config.training, holdout_groups=()))
+    with pytest.raises(GateError, match='holdout_groups'):
+        compress(nothing, tmp_path)

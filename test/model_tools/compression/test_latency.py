@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import time
+
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from model_tools.compression.latency import LatencyError, LatencyTable
+from model_tools.export.onnx_graph import fold_batchnorm, write_onnx
+from model_tools.networks.blocks import Blocks, ConvBlock, CSPBlock
+
+INPUT_WH = (320, 192)
+
+
+def small_net(width):
+    blocks = Blocks('dense', 'relu')
+    stem = ConvBlock(3, width, 6, 2, activation='silu')
+    return nn.Sequential(
+        stem, blocks.spatial(width, 2 * width, 2), CSPBlock(blocks, 2 * width, 2 * width, 2)
+    ).eval()
+
+
+def measured_ms(nets, folder):
+    runs = []
+    for i, net in enumerate(nets):
+        path = folder / f'{i}.onnx'
+        image = torch.rand(1, 3, *INPUT_WH[::-1])
+        write_onnx(fold_batchnorm(net), (image,), path)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+        runs.append((session, {session.get_inputs()[0].name: image.numpy()}))
+    times = [[] for _ in runs]
+    for _ in range(15):
+        for (session, feed), found in zip(runs, times, strict=True):
+            start = time.perf_counter()
+            session.run(None, feed)
+            found.append((time.perf_counter() - start) * 1e3)
+    return [min(found) for found in times]  # what other processes have not lengthened
+
+
+def test_predict__about_the_measured_time_and_in_its_order(tmp_path):
+    nets = [small_net(width) for width in (8, 16, 32)]
+    table = LatencyTable(tmp_path / 'table.json', input_wh=INPUT_WH)
+    predicted = [table.predict(net) for net in nets]
+    measured = measured_ms(nets, tmp_path)
+    for found, expected in zip(predicted, measured, strict=True):
+        assert expected / 2 < found < expected * 2
+    assert predicted == sorted(predicted)
+    assert measured == sorted(measured)
+
+
+def test_predict__each_layer_is_measured_once_and_kept(tmp_path):
+    path = tmp_path / 'new' / 'table.json'
+    net = small_net(8)
+    first = LatencyTable(path, input_wh=INPUT_WH)
+    ms = first.predict(net)
+    written = path.read_text()
+    table = json.loads(written)
+    assert (table['engine'], table['threads']) == ('onnxruntime', 1)
+    # 6 convolutions differ of 8: both branches are alike, and both of each kind in the two blocks
+    assert sum(key.startswith('Conv') for key in table['ms']) == 6
+    assert first(net) == LatencyTable(path, input_wh=INPUT_WH)(net) == ms
+    assert path.read_text() == written
+    LatencyTable(path, input_wh=(160, 96)).predict(net)
+    assert len(json.loads(path.read_text())['ms']) == 2 * len(table['ms'])
+
+
+def test_predict__in_memory_and_without_layers():
+    assert LatencyTable(None, input_wh=INPUT_WH).predict(nn.Identity()) == 0
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ('', 'found it damaged'),
+        ('[]', 'found it damaged'),
+        ({'ms': None}, 'found it damaged'),
+        ({'ms': {'a': 'b'}}, 'found it damaged'),
+        ({'threads': 4}, 'measured in other circumstances: threads was 4, is 1'),
+        ({'cpu': 'abacus', 'schema': 0}, "schema was 0, is 1; cpu was 'abacus'"),
+    ],
+)
+def test_latency_table__of_no_use(tmp_path, changes, words):
+    path = tmp_path / 'table.json'
+    if isinstance(changes, str):
+        path.write_text(changes)
+    else:
+        LatencyTable(path, input_wh=(32, 32)).predict(nn.Conv2d(3, 1, 1))
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(LatencyError, match=words):
+        LatencyTable(path, input_wh=INPUT_WH)

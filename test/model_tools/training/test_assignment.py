@@ -93,6 +93,6 @@ def test_assign__images_of_a_batch_do_not_meet(images, seed):
             Objects.join(boxes[i : i + 1], labels[i : i + 1]),
         )
         for whole, part in zip(together, alone, strict=True):
-            assert torch.equal(whole[i], part[0])
+            torch.testing.assert_close(whole[i], part[0])  # the last bit may be rounded otherwise
         assert (alone.scores[0].sum(1) > 0).sum() <= alone.positive.sum()
         assert alone.positive.sum() <= CANDIDATES * len(images[i])

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from model_tools.commands import (
+    ablate,
     compress,
     data,
     document,
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         summary,
         train,
         compress,
+        ablate,
         export,
         evaluate,
         experts,

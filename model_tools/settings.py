@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,9 +76,15 @@ def read_settings(path: Path, overrides: Mapping[str, object] | None = None) -> 
         raise ConfigError(
             f"'{path}': expected a mapping of settings, found {type(values).__name__}"
         )
-    for key, value in (overrides or {}).items():
-        _set(values, key, value)
-    return values
+    return override(values, overrides or {})
+
+
+def override(values: Mapping[str, Any], changes: Mapping[str, object]) -> dict[str, Any]:
+    """Return a copy of settings with some of them changed, by keys dotted for what is nested."""
+    changed = deepcopy(dict(values))
+    for key, value in changes.items():
+        _set(changed, key, value)
+    return changed
 
 
 def for_fields(values: Mapping[str, Any], kind: type[Any], where: str) -> dict[str, Any]:

@@ -84,11 +84,14 @@ def load_compression(
     path: Path, overrides: Mapping[str, object] | None = None
 ) -> CompressionConfig:
     """Read a YAML file; `overrides` win, their keys dotted for what is nested."""
-    values = for_fields(read_settings(path, overrides), CompressionConfig, f"'{path}'")
-    training = training_config(
-        mapping(values.pop('training', None), 'training'), f"'{path}', training"
-    )
-    return CompressionConfig(training=training, **values)
+    return compression_config(read_settings(path, overrides), f"'{path}'")
+
+
+def compression_config(values: Mapping[str, Any], where: str) -> CompressionConfig:
+    """Return settings given as plain values; `where` says where they were read."""
+    values = for_fields(values, CompressionConfig, where)
+    training = mapping(values.pop('training', None), 'training')
+    return CompressionConfig(training=training_config(training, f'{where}, training'), **values)
 
 
 _RULES: Mapping[str, Rule] = {

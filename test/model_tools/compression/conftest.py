@@ -1,25 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A small teacher that has seen the toy roads, and settings to compress it."""
+
+from dataclasses import replace
+
 import pytest
-import torch
 
-from model_tools.compression.recalibration import recalibrate
-from model_tools.networks.panoptic_net import PanopticNet
-
-
-@pytest.fixture
-def images():
-    """Return 12 images of noise, 96x64."""
-    return torch.rand(12, 3, 64, 96, generator=torch.Generator().manual_seed(1)) * 255
+from model_tools.compression.config import CompressionConfig
+from model_tools.compression.distillation import Distillation
+from model_tools.networks.config import NetworkConfig
+from model_tools.training.config import TrainingConfig
+from model_tools.training.trainer import train
 
 
-@pytest.fixture
-def make_net(small_network, images):
-    """Return what makes a network of random weights by seed, whose deep features vary enough."""
+@pytest.fixture(scope='session')
+def training(road_folder, tmp_path_factory):
+    return TrainingConfig(
+        data=str(road_folder),
+        cache=str(tmp_path_factory.mktemp('cache')),
+        holdout_groups=('road_6', 'road_7'),
+        input_wh=(160, 96),
+        canvas_wh=(160, 96),
+        epochs=1,
+        batch_size=3,
+        learning_rate=1e-2,
+        warmup_steps=2,
+        repeats={'toy': 4},
+        look_every=0,
+        network=NetworkConfig(
+            backbone_widths=(16, 16, 32, 32, 64),
+            backbone_depths=(1, 1, 1, 1),
+            detection_width=16,
+            segmentation_width=16,
+        ),
+    )
 
-    def make(seed):
-        torch.manual_seed(seed)
-        net = PanopticNet(small_network).eval()
-        recalibrate(net, [images])
-        return net
 
-    return make
+@pytest.fixture(scope='session')
+def config(training, tmp_path_factory):
+    """Return settings that halve a teacher which has seen the road."""
+    teacher = train(replace(training, epochs=4), tmp_path_factory.mktemp('teacher'))
+    return CompressionConfig(
+        training=replace(training, distillation=Distillation()),
+        teacher=str(teacher.with_name('weights.pt')),
+        budget='macs',
+        keep=0.5,
+        rounds=2,
+        last_epochs=2,
+        cost_power=0.0,
+        calibration_batches=4,
+        recalibration_images=6,
+        allowed_fall=1.0,
+    )

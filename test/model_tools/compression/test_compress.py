@@ -7,59 +7,13 @@ import numpy as np
 import pytest
 
 from model_tools.compression.compress import ATTEMPTS, compress
-from model_tools.compression.config import CompressionConfig
-from model_tools.compression.distillation import Distillation
 from model_tools.compression.gate import GateError
 from model_tools.compression.selection import BudgetError
-from model_tools.networks.config import NetworkConfig
 from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import load_checkpoint, load_network
-from model_tools.training.config import TrainingConfig
 from model_tools.training.stopping import Stop
-from model_tools.training.trainer import train
 from panoptic_perception.engines import load_engine
 from panoptic_perception.runtime.perceiver import Perceiver
-
-
-@pytest.fixture(scope='module')
-def training(road_folder, tmp_path_factory):
-    return TrainingConfig(
-        data=str(road_folder),
-        cache=str(tmp_path_factory.mktemp('cache')),
-        holdout_groups=('road_6', 'road_7'),
-        input_wh=(160, 96),
-        canvas_wh=(160, 96),
-        epochs=1,
-        batch_size=3,
-        learning_rate=1e-2,
-        warmup_steps=2,
-        repeats={'toy': 4},
-        look_every=0,
-        network=NetworkConfig(
-            backbone_widths=(16, 16, 32, 32, 64),
-            backbone_depths=(1, 1, 1, 1),
-            detection_width=16,
-            segmentation_width=16,
-        ),
-    )
-
-
-@pytest.fixture(scope='module')
-def config(training, tmp_path_factory):
-    """Return settings that halve a teacher which has seen the road."""
-    teacher = train(replace(training, epochs=4), tmp_path_factory.mktemp('teacher'))
-    return CompressionConfig(
-        training=replace(training, distillation=Distillation()),
-        teacher=str(teacher.with_name('weights.pt')),
-        budget='macs',
-        keep=0.5,
-        rounds=2,
-        last_epochs=2,
-        cost_power=0.0,
-        calibration_batches=4,
-        recalibration_images=6,
-        allowed_fall=1.0,
-    )
 
 
 @pytest.fixture(scope='module')

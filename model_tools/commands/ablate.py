@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`model_tools ablate`: compress one teacher in several ways, with several seeds, and compare."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+from model_tools.commands.common import add_override_option
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        'ablate', help='compress in several ways and compare; resumes where --out left off'
+    )
+    parser.add_argument('--config', type=Path, required=True, help='YAML file of the variants')
+    parser.add_argument('--out', type=Path, required=True, help='folder of all compressions')
+    parser.add_argument('--teacher', help='checkpoint to compress; overrides the config')
+    parser.add_argument('--data', help='folder or tar of images and labels; overrides the config')
+    parser.add_argument('--synthetic', help='folder of `synthesize`; overrides the config')
+    add_override_option(
+        parser, 'override a setting of the config, for example compression.keep=0.67'
+    )
+    parser.add_argument(
+        '--minutes', type=float, default=math.inf, metavar='M', help='stop after M minutes'
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from model_tools.compression.ablation import ablate, load_ablation
+    from model_tools.settings import read_value
+    from model_tools.training.stopping import Stop
+
+    stop = Stop(arguments.minutes)
+    named = {
+        'compression.teacher': arguments.teacher,
+        'compression.training.data': arguments.data,
+        'compression.training.synthetic': arguments.synthetic,
+        'compression.training.cache': str(arguments.out.resolve() / 'cache'),
+    }
+    ablation = load_ablation(
+        arguments.config,
+        {
+            **{key: value for key, value in named.items() if value is not None},
+            **{key: read_value(key, text) for key, text in arguments.set},
+        },
+    )
+    if ablate(ablation, arguments.out, stop=stop):
+        print((arguments.out / 'ablation.md').read_text(), end='')
+    else:
+        print('stopped: the same command goes on', file=sys.stderr)
+    return 128 + stop.signal if stop.signal else 0

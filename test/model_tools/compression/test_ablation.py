@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+import yaml
+
+from model_tools.compression.ablation import ablate, load_ablation, table
+from model_tools.settings import ConfigError
+from model_tools.training.stopping import Stop
+
+VARIANTS = {
+    'safe, distilled': {'training.distillation': {}},
+    'narrow': {'narrow': 2},
+}
+
+
+@pytest.fixture(scope='module')
+def settings(config):
+    """Return plain settings of a short comparison."""
+    common = {**config.to_dict(), 'rounds': 1, 'last_epochs': 1, 'allowed_fall': None}
+    common['training'] = {**common['training'], 'distillation': None}
+    return {'compression': common, 'variants': VARIANTS, 'seeds': [0, 1]}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(settings):
+        path = tmp_path / 'ablation.yaml'
+        path.write_text(yaml.safe_dump(settings))
+        return path
+
+    return write
+
+
+def test_ablate__each_variant_with_each_seed_at_the_same_cost(settings, write, tmp_path):
+    ablation = load_ablation(write(settings))
+    assert not ablate(ablation, tmp_path / 'out', stop=Stop(minutes=0))
+    assert ablate(ablation, tmp_path / 'out', stop=Stop())
+    rows = json.loads((tmp_path / 'out' / 'ablation.json').read_text())
+    assert [row['variant'] for row in rows] == list(VARIANTS)
+    teacher = json.loads(
+        (tmp_path / 'out' / 'safe_distilled' / 'seed_0' / 'compression.json').read_text()
+    )['teacher']
+    for row in rows:
+        assert row['seeds'] == [0, 1]
+        for gmac in row['columns']['GMAC']:
+            assert 0.7 * 0.5 < gmac * 1e9 / teacher['macs'] <= 0.5
+        assert min(row['columns']['drivable_iou']) > 0.3
+    assert rows[1]['columns']['GMAC'][0] == rows[1]['columns']['GMAC'][1]
+    printed = (tmp_path / 'out' / 'ablation.md').read_text()
+    assert printed.count('|\n') == 4
+
+
+def test_table__means_and_half_ranges():
+    record = [
+        {'variant': 'a', 'seeds': [0, 1], 'columns': {'GMAC': [1.0, 1.0], 'lane_iou': [0.4, 0.6]}},
+        {'variant': 'b', 'seeds': [0], 'columns': {'GMAC': [1.0]}},
+    ]
+    assert table(record).splitlines()[2:] == [
+        '| a         | 2       | 1.000 ± 0.000 | 0.500 ± 0.100 |',
+        '| b         | 1       | 1.000         | -             |',
+    ]
+    assert table([]).startswith('| variant')
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'variants': {}}, 'expected variants to compare'),
+        ({'variants': {'a': {'kep': 1}}}, r"variant 'a': unknown keys \['kep'\]"),
+        ({'variants': {'a': {'keep': 7}}}, 'keep is 7'),
+        ({'variants': {'a': 3}}, 'variants.a is 3, expected a mapping'),
+        ({'seed': [1]}, r"unknown keys \['seed'\]"),
+    ],
+)
+def test_load_ablation__refuses(settings, write, change, words):
+    with pytest.raises(ConfigError, match=words):
+        load_ablation(write({**settings, **change}))

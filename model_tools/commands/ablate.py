@@ -41,6 +41,7 @@ def _run(arguments: argparse.Namespace) -> int:
         'compression.training.data': arguments.data,
         'compression.training.synthetic': arguments.synthetic,
         'compression.training.cache': str(arguments.out.resolve() / 'cache'),
+        'compression.latencies': str(arguments.out.resolve() / 'latencies.json'),
     }
     ablation = load_ablation(
         arguments.config,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,18 +15,30 @@ from model_tools.compression.costs import Cost, Macs, Parameters, make_cost
 from model_tools.compression.folder import CompressionFolder
 from model_tools.compression.gate import GateError, fallen, flat_scores, most_hurt, task_of
 from model_tools.compression.pruner import Pruner
+from model_tools.compression.task_losses import TASKS
+from model_tools.data.label_set import load_label_set
+from model_tools.data.problems import DatasetError
 from model_tools.export.release import release
+from model_tools.export.summary import compare
 from model_tools.networks.panoptic_net import PanopticNet
-from model_tools.training.checkpoint import load_checkpoint, load_network, save_weights
-from model_tools.training.config import TrainingConfig
+from model_tools.settings import ConfigError
+from model_tools.training.checkpoint import (
+    file_sha256,
+    load_checkpoint,
+    load_network,
+    save_weights,
+)
+from model_tools.training.config import TrainingConfig, without_folders
 from model_tools.training.examination import Examiner
 from model_tools.training.input import load_input
-from model_tools.training.labels import load_labels
+from model_tools.training.start import load_teacher
 from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train
 
 ATTEMPTS = 3
 """At one round, each sparing the groups that those before hurt most."""
+TIMINGS = 20
+"""Of teacher and student in turns, at the end."""
 
 
 def compress(config: CompressionConfig, out: Path, *, stop: Stop | None = None) -> Path | None:
@@ -38,54 +49,55 @@ def compress(config: CompressionConfig, out: Path, *, stop: Stop | None = None) 
         BudgetError: The budget cannot be reached.
         GateError: No attempt at a round leaves every task good enough.
     """
-    folder = CompressionFolder(out)
+    folder = CompressionFolder(out.resolve())
+    compression = _Compression(config, folder, stop or Stop())
     folder.begin(config)
-    return _Compression(config, folder, stop or Stop()).go_on()
+    return compression.go_on()
 
 
 class _Compression:
     """The rounds, and what is written down of them."""
 
     def __init__(self, config: CompressionConfig, folder: CompressionFolder, stop: Stop) -> None:
+        """Load everything, so that what is missing is found before anything is written."""
         self.config, self.folder, self.stop = config, folder, stop
-        self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-        self.teacher = load_network(Path(config.teacher)).to(self.device)
+        device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+        labels = load_label_set(config.training.label_set)
+        input_wh = config.training.input_wh
+        path = Path(config.teacher)
+        self.teacher = load_teacher(path, labels=labels.names, input_wh=input_wh).to(device)
+        self.teacher_sha256 = file_sha256(path)
+        cache = Path(config.training.cache or folder.cache)
         self.training: TrainingConfig = replace(
-            config.training,
-            network=self.teacher.config,
-            cache=config.training.cache or str(folder.cache),
+            config.training, network=self.teacher.config, cache=str(cache)
         )
+        # On the CPU: the tuning puts its own copy where it trains.
         data = load_input(
-            self.training,
-            load_labels(self.training),
-            folder.cache,
-            device=self.device,
+            replace(self.training, distillation=None),
+            labels,
+            cache,
+            device=torch.device('cpu'),
             quiet=False,
         )
-        if config.allowed_fall is not None and not data.holdout:
-            raise GateError(
-                'allowed_fall asks for a gate, but nothing is held out to score on: name groups '
-                'by training.holdout_groups, or set allowed_fall=null'
+        if not data.data.names('val'):
+            raise DatasetError(
+                f"'{data.data.root}': no images of split 'val', on which the student is scored"
             )
         self.examiner = Examiner(
-            data.data,
-            data.holdout,
-            data.real.names,
-            input_wh=self.training.input_wh,
-            device=self.device,
+            data.data, data.holdout, data.real.names, input_wh=input_wh, device=device
         )
-        example = torch.zeros(1, 3, *self.training.input_wh[::-1], device=self.device)
-        self.cost = make_cost(config.budget, example, folder.latencies)
+        example = torch.zeros(1, 3, *input_wh[::-1], device=device)
+        latencies = Path(config.latencies) if config.latencies else folder.latencies
+        self.cost = make_cost(config.budget, example, latencies)
         self.costs: list[Cost] = [Parameters(), Macs(example)]
         if config.budget == 'latency':
             self.costs.append(self.cost)
-        self.pruner = Pruner(config, data, self.cost, self.device)
+        self.pruner = Pruner(config, data, self.cost, self.teacher)
+        self.reference = self._describe_teacher()
 
     def go_on(self) -> Path | None:
         """Make the rounds that have not been made, and the model file."""
-        teacher = self.folder.round(0)
-        if teacher.read('accepted') is None:
-            teacher.write('accepted', self._describe(self.teacher))
+        self.folder.round(0).write('accepted', self.reference)
         parent = Path(self.config.teacher)
         for number in range(1, self.config.rounds + 1):
             while self.folder.round(number).read('accepted') is None:
@@ -93,32 +105,76 @@ class _Compression:
                     print('stopped: the same command goes on', file=sys.stderr)
                     return None
             parent = self.folder.round(number).tuned
-        self._conclude(parent)
+        if not self.folder.record.is_file():
+            self._conclude(parent)
         return self.folder.model_file
+
+    def _describe_teacher(self) -> dict[str, Any]:
+        """Return its costs and scores, those of the first call if this is not the first."""
+        known = self.folder.round(0).read('accepted') if self.folder.has_begun else None
+        if known and known['sha256'] != self.teacher_sha256:
+            raise ConfigError(
+                f"'{self.folder.root}': begun with another teacher than '{self.config.teacher}' "
+                'now holds; give that one, or another --out'
+            )
+        if known:
+            return known
+        if self.config.allowed_fall is not None and not self.examiner.can_score:
+            raise GateError(
+                'allowed_fall asks for a gate, but nothing is held out to score on: name groups '
+                'by training.holdout_groups, or set allowed_fall=null'
+            )
+        found = {'sha256': self.teacher_sha256, **self._describe(self.teacher)}
+        if self.config.allowed_fall is not None:
+            scored = {task_of(name) for name in flat_scores(found['holdout'])}
+            if missing := sorted(set(TASKS) - scored):
+                raise GateError(
+                    f'allowed_fall asks for a gate, but no image held out labels {missing}: hold '
+                    'out other groups, or set allowed_fall=null'
+                )
+        return found
 
     def _attempt(self, number: int, parent: Path) -> bool:
         """Prune and tune; accept the round or take it back. Return False if stopped before."""
         attempt, spared = self.folder.round(number), self.folder.spared(number)
+        self._check_attempts(number)
         if (pruning := attempt.read('pruning')) is None:
+            if self.stop.due():
+                return False
             print(f'round {number} of {self.config.rounds}: pruning', file=sys.stderr)
             pruning = self._prune(number, parent, spared)
         train(self._tuning(number), attempt.tuning, devices=1, stop=self.stop)
         if not attempt.tuned.is_file():
             return False
-        tuned = self._describe(load_network(attempt.tuned).to(self.device))
+        tuned = self._describe(load_network(attempt.tuned).to(self._device))
         if falls := self._falls(tuned):
             hurt = {group for score in falls for group in pruning['hurt'][task_of(score)]}
-            self._take_back(number, falls, sorted(hurt - set(spared)))
+            told = ', '.join(f'{name} by {fall:.3f}' for name, fall in falls.items())
+            print(f'round {number} taken back: it cost {told}', file=sys.stderr)
+            self.folder.take_back(number, {'falls': falls, 'spared': sorted(hurt - set(spared))})
         else:
             attempt.write('accepted', tuned)
         return True
 
+    def _check_attempts(self, number: int) -> None:
+        failed = self.folder.taken_back(number)
+        last = (failed[-1].read('taken_back') or {}) if failed else {}
+        if len(failed) >= ATTEMPTS or (failed and not last['spared']):
+            told = ', '.join(f'{name} by {fall:.3f}' for name, fall in last['falls'].items())
+            raise GateError(
+                f"'{self.folder.root}': round {number} was taken back {len(failed)} times, for "
+                f'more than {self.config.allowed_fall} lost, at last {told}; allow more, keep '
+                'more, tune for longer or take more rounds, and give another --out'
+            )
+
     def _prune(self, number: int, parent: Path, spared: list[str]) -> dict[str, Any]:
-        whole = self.folder.round(0).read('accepted') or {}
         share = self.config.keep ** (number / self.config.rounds)
-        state, net = load_checkpoint(parent), load_network(parent).to(self.device)
+        state, net = load_checkpoint(parent), load_network(parent).to(self._device)
         pruned = self.pruner.prune(
-            net, state['kept'], budget=whole[self.config.budget] * share, spared=spared
+            net,
+            state['kept'] if number > 1 else {},
+            budget=self.reference[self.config.budget] * share,
+            spared=spared,
         )
         attempt = self.folder.round(number)
         attempt.root.mkdir(parents=True, exist_ok=True)
@@ -131,7 +187,7 @@ class _Compression:
                 'averaged': averaged,
                 'kept': pruned.kept,
             },
-            {'pruned_from': hashlib.sha256(parent.read_bytes()).hexdigest()},
+            {'pruned_from': file_sha256(parent)},
         )
         record = {
             **self._describe(pruned.net),
@@ -166,50 +222,39 @@ class _Compression:
     def _falls(self, tuned: dict[str, Any]) -> dict[str, float]:
         if self.config.allowed_fall is None:
             return {}
-        teacher = self.folder.round(0).read('accepted') or {}
         return fallen(
-            flat_scores(teacher['holdout']),
+            flat_scores(self.reference['holdout']),
             flat_scores(tuned['holdout']),
             allowed=self.config.allowed_fall,
         )
-
-    def _take_back(self, number: int, falls: dict[str, float], spared: list[str]) -> None:
-        told = ', '.join(f'{name} by {fall:.3f}' for name, fall in falls.items())
-        self.folder.take_back(number, {'falls': falls, 'spared': spared})
-        if len(self.folder.taken_back(number)) >= ATTEMPTS or not spared:
-            raise GateError(
-                f"'{self.folder.root}': round {number} was taken back {ATTEMPTS} times, the last "
-                f'time since more than {self.config.allowed_fall} was lost: {told}; allow more, '
-                'keep more, tune for longer, or take more rounds'
-            )
-        print(f'round {number} taken back: {told}; sparing {spared}', file=sys.stderr)
 
     def _conclude(self, tuned: Path) -> None:
         """Write the student with its origin, its model file, and the record of all rounds."""
         config, folder = self.config, self.folder
         state = load_checkpoint(tuned)
-        teacher = Path(config.teacher)
-        settings = {**config.to_dict(), 'teacher': teacher.name}
-        del settings['training']
         compression = {
-            'teacher_sha256': hashlib.sha256(teacher.read_bytes()).hexdigest(),
-            'settings': settings,
-            'distillation': state['training']['distillation'],
+            'teacher_sha256': self.teacher_sha256,
+            'settings': {
+                **config.to_dict(),
+                'teacher': Path(config.teacher).name,
+                'latencies': Path(config.latencies).name,
+                'training': without_folders(config.training.to_dict()),
+            },
         }
         save_weights(folder.student, state, {**state['provenance'], 'compression': compression})
-        rounds = [
-            {
-                'round': number,
-                'taken_back': [
-                    attempt.read('taken_back') for attempt in folder.taken_back(number)
-                ],
-                'pruned': folder.round(number).read('pruning'),
-                'tuned': folder.round(number).read('accepted'),
-            }
-            for number in range(1, config.rounds + 1)
-        ]
-        folder.write_record(
-            {**compression, 'teacher': folder.round(0).read('accepted'), 'rounds': rounds}
-        )
         release(folder.student, Path(self.training.data), folder.model_file)
+        nets = [self.teacher.cpu(), load_network(folder.student)]
+        teacher_ms, student_ms = compare(nets, self.training.input_wh, threads=1, repeats=TIMINGS)
+        folder.write_record(
+            {
+                **compression,
+                'teacher': self.reference,
+                'rounds': [folder.describe_round(n) for n in range(1, config.rounds + 1)],
+                'measured_ms': {'teacher': teacher_ms, 'student': student_ms},
+            }
+        )
         print(folder.model_file)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.teacher.parameters()).device

@@ -11,7 +11,9 @@ from typing import Any, get_args
 from model_tools.compression.costs import Budget
 from model_tools.compression.criteria import CRITERIA
 from model_tools.compression.selection import Widths
+from model_tools.networks.config import NetworkConfig
 from model_tools.settings import (
+    PATH,
     SHARE,
     ConfigError,
     Rule,
@@ -51,7 +53,13 @@ class CompressionConfig:
     cost_power: float = 0.3
     """Power of a channel's cost that its score is divided by; 0: cost does not count."""
     floor_share: float = 0.1
-    """Of a group's channels that stay in any case."""
+    """Of a group's channels, as the teacher has them, that stay in any case."""
+    floor: int = 8
+    """Channels of a group that stay in any case."""
+    multiple: int = 16
+    """Of which widths are multiples; 8 at most in groups of up to 32 channels."""
+    latencies: str = ''
+    """File of measured layers, which compressions may share; empty: in the folder."""
     calibration_batches: int = 64
     calibration_batch_size: int = 2
     """Small, as effects of opposite sign cancel within a batch."""
@@ -64,16 +72,21 @@ class CompressionConfig:
     def __post_init__(self) -> None:
         if wrong := broken(self, _RULES):
             raise ConfigError(f'settings out of range: {"; ".join(wrong)}')
-        if self.training.start or self.training.warm_start or self.training.refit:
+        training = self.training
+        if training.start or training.warm_start or training.refit:
             raise ConfigError(
                 'training.start, warm_start and refit say what a run begins with: a tuning '
                 'begins with the pruned network, leave them out'
             )
+        if training.network != NetworkConfig():
+            raise ConfigError('training.network is that of the teacher: leave it out')
+        if training.distillation and training.distillation.teacher:
+            raise ConfigError('training.distillation.teacher is `teacher`: leave it out')
 
     @property
     def widths(self) -> Widths:
         """Return how many channels a group may keep."""
-        return Widths(floor_share=self.floor_share)
+        return Widths(self.floor_share, self.floor, self.multiple, min(8, self.multiple))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as read by `load_compression`."""
@@ -107,6 +120,9 @@ _RULES: Mapping[str, Rule] = {
     'veto_share': SHARE,
     'cost_power': number(0),
     'floor_share': SHARE,
+    'floor': whole(2),
+    'multiple': whole(1),
+    'latencies': PATH,
     'calibration_batches': whole(1),
     'calibration_batch_size': whole(1),
     'recalibration_images': whole(1),

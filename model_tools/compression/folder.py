@@ -13,6 +13,7 @@ import yaml
 from model_tools.compression.config import CompressionConfig
 from model_tools.data.files import write_whole
 from model_tools.settings import ConfigError
+from model_tools.training.run_folder import MAY_CHANGE
 
 
 class RoundFolder:
@@ -46,20 +47,27 @@ class CompressionFolder:
         self.model_file = root / 'student.onnx'
         self.record = root / 'compression.json'
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a round was made, be it in part."""
+        return any(self.root.glob('round_[1-9]*'))
+
     def begin(self, config: CompressionConfig) -> None:
         """Write down the settings.
 
         Raises:
-            ConfigError: The compression was begun with other ones.
+            ConfigError: A round was made with other ones.
         """
-        path, text = self.root / 'config.yaml', yaml.safe_dump(config.to_dict(), sort_keys=False)
-        if path.is_file() and path.read_text() != text:
-            raise ConfigError(
-                f"'{self.root}': a compression goes on with the settings that it was begun with, "
-                f"those of '{path}'; give them, or another --out"
-            )
+        path, settings = self.root / 'config.yaml', config.to_dict()
+        if self.has_begun:
+            begun = yaml.safe_load(path.read_text())
+            if _what_decides(begun) != _what_decides(settings):
+                raise ConfigError(
+                    f"'{self.root}': a compression goes on with the settings that it was begun "
+                    f"with, those of '{path}'; give them, or another --out"
+                )
         self.root.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text.encode())
+        write_whole(path, yaml.safe_dump(settings, sort_keys=False).encode())
 
     def round(self, number: int) -> RoundFolder:
         """Return the folder of a round's present attempt."""
@@ -87,6 +95,21 @@ class CompressionFolder:
         ]
         return sorted({group for record in records for group in record.get('spared', [])})
 
+    def describe_round(self, number: int) -> dict[str, Any]:
+        """Return all that is written down of a round."""
+        return {
+            'round': number,
+            'taken_back': [attempt.read('taken_back') for attempt in self.taken_back(number)],
+            'pruned': self.round(number).read('pruning'),
+            'tuned': self.round(number).read('accepted'),
+        }
+
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write down the whole of it."""
         write_whole(self.record, (json.dumps(record, indent=1) + '\n').encode())
+
+
+def _what_decides(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those that say where things are."""
+    training = {k: v for k, v in settings['training'].items() if k not in MAY_CHANGE}
+    return {**settings, 'training': training, 'teacher': '', 'latencies': ''}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import onnxruntime
 from torch import nn
 
 from model_tools.compression.layer_timing import measure
@@ -18,6 +19,7 @@ from model_tools.data.files import write_whole
 from model_tools.evaluation.experts.machine import describe_machine
 
 SCHEMA = 1
+THREADS = 1
 
 
 class LatencyError(ValueError):
@@ -29,33 +31,28 @@ class LatencyTable:
 
     name = 'latency'
 
-    def __init__(self, path: Path | None, *, input_wh: tuple[int, int], threads: int = 1) -> None:
+    def __init__(self, path: Path | None, *, input_wh: tuple[int, int]) -> None:
         """Read the table in `path` if there is one; None: keep it in memory.
 
         Raises:
-            LatencyError: The file is no such table, or one of another CPU, engine or number of
-                threads.
+            LatencyError: The file is no such table, or one of another CPU or engine.
 
         """
-        self._path, self._input_wh, self._threads = path, input_wh, threads
-        machine = describe_machine()
+        self._path, self._input_wh = path, input_wh
         self._circumstances = {
             'engine': 'onnxruntime',
-            'version': machine['versions']['onnxruntime'],
-            'cpu': machine['cpu'],
-            'threads': threads,
+            'version': onnxruntime.__version__,
+            'cpu': describe_machine()['cpu'],
+            'threads': THREADS,
         }
         self._ms: dict[str, float] = self._read(path) if path and path.is_file() else {}
 
     def __call__(self, net: nn.Module) -> float:
-        return self.predict(net)
-
-    def predict(self, net: nn.Module) -> float:
         """Return the sum over the layers of a network, ms; about what its graph takes alone."""
         layers = layers_of(net, self._input_wh)
         missing = {layer.key: layer for layer in layers if layer.key not in self._ms}
         if missing:
-            self._ms.update(measure(missing, threads=self._threads))
+            self._ms.update(measure(missing, threads=THREADS))
             self._write()
         return sum(self._ms[layer.key] for layer in layers)
 
@@ -72,7 +69,7 @@ class LatencyTable:
         if changed := [key for key in wanted if found[key] != wanted[key]]:
             differing = '; '.join(f'{k} was {found[k]!r}, is {wanted[k]!r}' for k in changed)
             raise LatencyError(
-                f"'{path}': measured in other circumstances: {differing}; give another file"
+                f"'{path}': measured in other circumstances: {differing}; remove it"
             )
         return ms
 

@@ -34,13 +34,11 @@ def narrow_network(
     net = PanopticNet(replace(wide, channels={})).to(example.device)
     groups = find_groups(net, example, protected=protected_modules(net))
 
-    def without(keep: Keep) -> PanopticNet:
-        pruned = remove_channels(net, groups, keep, example)
-        assert isinstance(pruned, PanopticNet)
-        return pruned
+    def narrowed(keep: Keep) -> PanopticNet:
+        return remove_channels(net, groups, keep, example)
 
-    keep = meet_budget(_evenly(groups), widths, lambda k: cost(without(k)), budget)
-    return without(keep).config
+    keep = meet_budget(_evenly(groups), widths, lambda k: cost(narrowed(k)), budget)
+    return narrowed(keep).config
 
 
 def _evenly(groups: list[ChannelGroup]) -> dict[str, torch.Tensor]:

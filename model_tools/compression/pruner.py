@@ -36,18 +36,20 @@ class Pruned:
     keep: Keep
     """By group: which channels of the network before this round are left."""
     evidence: Evidence
-    cost: float
 
 
 class Pruner:
     """Prunes networks of one architecture by one criterion and one kind of cost."""
 
     def __init__(
-        self, config: CompressionConfig, data: TrainingInput, cost: Cost, device: torch.device
+        self, config: CompressionConfig, data: TrainingInput, cost: Cost, teacher: PanopticNet
     ) -> None:
-        self._config, self._data, self._cost, self._device = config, data, cost, device
+        """Prepare to prune a teacher, on its device, and what is left of it."""
+        self._config, self._data, self._cost = config, data, cost
+        self._device = next(teacher.parameters()).device
         width, height = config.training.input_wh
-        self._example = torch.zeros(1, 3, height, width, device=device)
+        self._example = torch.zeros(1, 3, height, width, device=self._device)
+        self._sizes = {group.name: group.size for group in self._groups(teacher)}
 
     def prune(
         self,
@@ -71,7 +73,7 @@ class Pruner:
 
         """
         config = self._config
-        groups = find_groups(net, self._example, protected=protected_modules(net))
+        groups = self._groups(net)
         evidence = gather_evidence(
             net, groups, self._calibration(), PanopticLosses(config.training), tasks=TASKS
         )
@@ -90,23 +92,21 @@ class Pruner:
         keep = meet_budget(
             scores,
             config.widths,
-            lambda keep: self._cost(self._without(net, groups, keep)),
+            lambda keep: self._cost(remove_channels(net, groups, keep, self._example)),
             budget,
+            sizes=self._sizes,
         )
-        pruned = self._without(net, groups, keep)
+        pruned = remove_channels(net, groups, keep, self._example)
         recalibrate(pruned, self._images())
         return Pruned(
             net=pruned,
-            kept=kept_channels(net, groups, keep, kept or None),
+            kept=kept_channels(net, groups, keep, kept),
             keep=keep,
             evidence=evidence,
-            cost=self._cost(pruned),
         )
 
-    def _without(self, net: PanopticNet, groups: list[ChannelGroup], keep: Keep) -> PanopticNet:
-        pruned = remove_channels(net, groups, keep, self._example)
-        assert isinstance(pruned, PanopticNet)
-        return pruned
+    def _groups(self, net: PanopticNet) -> list[ChannelGroup]:
+        return find_groups(net, self._example, protected=protected_modules(net))
 
     def _group_costs(self, net: PanopticNet, groups: list[ChannelGroup]) -> dict[str, float]:
         """Return what a channel of each group costs: half of the group's, shared out."""
@@ -114,8 +114,8 @@ class Pruner:
         costs = {}
         for group in groups:
             half = max(1, group.size // 2)
-            keep = {group.name: torch.arange(group.size - half)}
-            saved = whole - self._cost(self._without(net, groups, keep))
+            keep = {group.name: torch.arange(max(1, group.size - half))}
+            saved = whole - self._cost(remove_channels(net, groups, keep, self._example))
             costs[group.name] = max(saved, 1e-6 * whole) / half
         return costs
 

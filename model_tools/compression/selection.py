@@ -32,27 +32,36 @@ class Widths:
     small_multiple: int = 8
     """Of groups of up to `LARGE` channels."""
 
-    def allowed(self, size: int) -> list[int]:
+    def allowed(self, size: int, first: int) -> list[int]:
         """Return, ascending, the widths for a group of `size`: multiples from the floor, and all.
 
-        The whole group stays possible though it may be no multiple, as it costs nothing to keep.
+        Both go by the size that the group had at `first`, so that rounds do not lower them. The
+        whole group stays possible though it may be no multiple, as it costs nothing to keep.
         """
-        multiple = self.multiple if size > LARGE else self.small_multiple
-        floor = max(1, self.floor, math.ceil(self.floor_share * size))
+        multiple = self.multiple if first > LARGE else self.small_multiple
+        floor = max(1, self.floor, math.ceil(self.floor_share * first))
         return [*range(math.ceil(floor / multiple) * multiple, size, multiple), size]
 
-    def fit(self, count: int, size: int, *, least: int = 0) -> int:
+    def fit(self, count: int, size: int, first: int, *, least: int = 0) -> int:
         """Return the allowed width nearest to `count`, the larger of two, that is >= `least`."""
-        wide = [width for width in self.allowed(size) if width >= least]
+        wide = [width for width in self.allowed(size, first) if width >= least]
         return min(wide, key=lambda width: (abs(width - count), -width))
 
 
-def select(scores: Mapping[str, Tensor], threshold: float, widths: Widths) -> dict[str, Tensor]:
+def select(
+    scores: Mapping[str, Tensor],
+    threshold: float,
+    widths: Widths,
+    *,
+    sizes: Mapping[str, int] | None = None,
+) -> dict[str, Tensor]:
     """Keep the channels that score `threshold` or more, as far as the widths allow.
 
-    Of equal channels those of higher index stay; one that scores infinity always does.
+    Of equal channels those of higher index stay; one that scores infinity always does. `sizes`
+    are those of the groups before the first round, if this is not the first.
     """
-    return {name: _best(values, threshold, widths) for name, values in scores.items()}
+    first = sizes or {name: len(values) for name, values in scores.items()}
+    return {name: _best(v, first[name], threshold, widths) for name, v in scores.items()}
 
 
 def meet_budget(
@@ -60,21 +69,23 @@ def meet_budget(
     widths: Widths,
     cost: Callable[[Keep], float],
     budget: float,
+    *,
+    sizes: Mapping[str, int] | None = None,
 ) -> dict[str, Tensor]:
     """Remove the channels that score least until the rest costs no more than `budget`.
 
     Equal channels go by group name, then index. Where a narrower choice can cost more than a
     wider one, as with measured time, the result still costs no more than the budget, but another
-    may come nearer to it.
+    may come nearer to it. `sizes` as in `select`.
 
     Raises:
         BudgetError: Even the floors cost more.
 
     """
     ranks, removable = _ranks(scores)
-    if cost(everything := select(ranks, 0, widths)) <= budget:
+    if cost(everything := select(ranks, 0, widths, sizes=sizes)) <= budget:
         return everything
-    best = select(ranks, removable, widths)
+    best = select(ranks, removable, widths, sizes=sizes)
     if (least := cost(best)) > budget:
         raise BudgetError(
             f'a cost of {budget:g} cannot be reached: with every group at its floor it is '
@@ -83,7 +94,7 @@ def meet_budget(
     too_few, enough = 0, removable
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
-        keep = select(ranks, middle, widths)
+        keep = select(ranks, middle, widths, sizes=sizes)
         if cost(keep) <= budget:
             best, enough = keep, middle
         else:
@@ -91,9 +102,9 @@ def meet_budget(
     return best
 
 
-def _best(scores: Tensor, threshold: float, widths: Widths) -> Tensor:
+def _best(scores: Tensor, first: int, threshold: float, widths: Widths) -> Tensor:
     count, always = int((scores >= threshold).sum()), int(scores.isinf().sum())
-    width = widths.fit(count, len(scores), least=always)
+    width = widths.fit(count, len(scores), first, least=always)
     return scores.argsort(stable=True)[len(scores) - width :].sort().values
 
 

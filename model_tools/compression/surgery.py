@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -14,6 +15,8 @@ from model_tools.compression.groups import FILTERED, ChannelGroup, dependency_gr
 from model_tools.compression.selection import Keep
 from model_tools.networks.channels import narrowed
 from model_tools.networks.panoptic_net import PanopticNet
+
+Net = TypeVar('Net', bound=nn.Module)
 
 
 class SurgeryError(ValueError):
@@ -31,8 +34,8 @@ def protected_modules(net: PanopticNet) -> list[str]:
 
 
 def remove_channels(
-    net: nn.Module, groups: Sequence[ChannelGroup], keep: Keep, example: torch.Tensor
-) -> nn.Module:
+    net: Net, groups: Sequence[ChannelGroup], keep: Keep, example: torch.Tensor
+) -> Net:
     """Return a copy without the channels that are not kept.
 
     In evaluation mode it says what `net` would with the gates (scale and shift of the norms) of

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from model_tools.export.onnx_graph import DeployedNet
 from model_tools.export.suppression import suppression_graph
 from model_tools.networks.heads import STRIDES
 from model_tools.networks.panoptic_net import PanopticNet
-from model_tools.training.checkpoint import load_checkpoint, load_network
+from model_tools.training.checkpoint import file_sha256, load_checkpoint, load_network
 from panoptic_perception.core.results import EngineInfo, Thresholds
 from panoptic_perception.engines import ModelInfo, NetworkOutput
 
@@ -109,7 +108,7 @@ class CheckpointEngine(TorchEngine):
         super().__init__(
             net,
             path=path,
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            sha256=file_sha256(path),
             input_wh=input_wh or tuple(load_checkpoint(path)['training']['input_wh']),
             score_floor=score_floor,
             nms_iou=nms_iou,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -22,7 +21,7 @@ from model_tools.evaluation.protocol import Protocol, load_protocols
 from model_tools.evaluation.thresholds import NEUTRAL, choose_thresholds
 from model_tools.export.model_file import amend_model_file, write_model_file
 from model_tools.export.parity import Parity, check_parity
-from model_tools.training.checkpoint import load_checkpoint, load_network
+from model_tools.training.checkpoint import file_sha256, load_checkpoint, load_network
 from panoptic_perception.core.letterbox import Letterbox
 
 PARITY_IMAGES = 50
@@ -101,7 +100,7 @@ def _provenance(checkpoint: Path, state: dict[str, Any]) -> dict[str, Any]:
     training = state['training']
     return {
         'tool_version': version('panoptic_perception'),
-        'checkpoint_sha256': hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        'checkpoint_sha256': file_sha256(checkpoint),
         'data': [Path(training[k]).name for k in ('data', 'synthetic') if training[k]],
         'warm_start': Path(training['warm_start']).name,
         'epochs': state['epoch'],

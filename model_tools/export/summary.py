@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def summarise(
     converts the image, suppresses boxes and enlarges masks, so it is no sum. All take turns, so
     that a busy moment of the machine befalls all alike.
     """
-    image = Drive(0, size_wh=input_wh, scenario=Scenario('city', 'day', 'clear')).render(0.0).image
+    image = _frame(input_wh)
     parts = parts_of(net, torch.from_numpy(image[None]).permute(0, 3, 1, 2).float())
     with tempfile.TemporaryDirectory() as folder:
         runs = [_part_run(part, Path(folder) / f'{part.name}.onnx', threads) for part in parts]
@@ -59,6 +59,24 @@ def summarise(
             sum(part.parameters for part in parts), sum(part.macs for part in parts), whole_ms
         ),
     }
+
+
+def compare(
+    nets: Sequence[PanopticNet], input_wh: tuple[int, int], *, threads: int, repeats: int
+) -> list[float]:
+    """Return the median milliseconds of whole model files that take turns."""
+    image = _frame(input_wh)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [
+            _whole_run(net, image, Path(folder) / f'{i}.onnx', threads)
+            for i, net in enumerate(nets)
+        ]
+    return _medians(runs, repeats)
+
+
+def _frame(input_wh: tuple[int, int]) -> np.ndarray:
+    """Return a frame of a synthetic drive, so that there are boxes to be suppressed."""
+    return Drive(0, size_wh=input_wh, scenario=Scenario('city', 'day', 'clear')).render(0.0).image
 
 
 def _part_run(part: Part, path: Path, threads: int) -> Callable[[], object]:

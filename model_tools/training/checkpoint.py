@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import pickle
 import reprlib
@@ -103,6 +104,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except (NetworkConfigError, AttributeError, TypeError) as error:
         raise CheckpointError(f'{expected}, found one that cannot be used: {error}') from error
     return state
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hash that tells one file of weights from another."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load_network(path: Path) -> PanopticNet:

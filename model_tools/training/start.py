@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ def begin_distillation(
         ConfigError: No teacher is named, or adapters ask for a pruned start where none is.
         CheckpointError: The teacher is not there, or no network of ours.
         TeacherError: It was made for other labels or another input.
-        AdapterError: The start was pruned from another teacher.
+        AdapterError: The start was pruned from a teacher of other widths.
 
     """
     if (settings := config.distillation) is None:
@@ -76,7 +76,9 @@ def begin_distillation(
             "distillation.adapters is 'selection', expected a pruned network as `start`; set "
             "'random' for one that was not made from the teacher"
         )
-    teacher = _load_teacher(Path(settings.teacher), config)
+    teacher = load_teacher(
+        Path(settings.teacher), labels=config.network.labels, input_wh=config.input_wh
+    )
     adapters = make_adapters(net, teacher)
     if settings.adapters == 'selection':
         select_channels(adapters, kept)
@@ -107,10 +109,17 @@ def adapt(
         fit_removed(distiller.adapters, net, distiller.teacher, images)
 
 
-def _load_teacher(path: Path, config: TrainingConfig) -> PanopticNet:
+def load_teacher(path: Path, *, labels: Sequence[str], input_wh: tuple[int, int]) -> PanopticNet:
+    """Return the network of a teacher.
+
+    Raises:
+        CheckpointError: It is not there, or no network of ours.
+        TeacherError: It was made for other labels or another input.
+
+    """
     state = load_checkpoint(path)
     found = {'labels': state['network']['labels'], 'input_wh': state['training']['input_wh']}
-    wanted = {'labels': list(config.network.labels), 'input_wh': list(config.input_wh)}
+    wanted = {'labels': list(labels), 'input_wh': list(input_wh)}
     if wrong := [f'{k} {found[k]}, expected {wanted[k]}' for k in found if found[k] != wanted[k]]:
         raise TeacherError(
             f"'{path}': a teacher of {'; '.join(wrong)} as of this run: give another teacher, or "

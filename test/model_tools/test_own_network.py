@@ -18,8 +18,8 @@ def test_documented_example__halves_a_network_of_ones_own():
     exec(compile(code, str(PAGE), 'exec'), names)
     small, net, macs = names['small'], names['net'], names['macs']
     assert 0.3 * macs(net) < macs(small) <= 0.5 * macs(net)
-    first, second = small.trunk[0].out_channels, small.trunk[3].out_channels
+    first, second = small.first.out_channels, small.second.out_channels
     assert first < 32 or second < 64
-    assert small.trunk[3].in_channels == small.trunk[1].num_features == first
+    assert small.second.in_channels == small.norm1.num_features == first
     assert small.depth.in_channels == small.edges.in_channels == second
     assert [tuple(out.shape) for out in small(names['image'])] == [(2, 1, 32, 32)] * 2

@@ -40,12 +40,12 @@ def config(training, tmp_path_factory):
     """Return settings that halve a teacher which has seen the road."""
     teacher = train(replace(training, epochs=4), tmp_path_factory.mktemp('teacher'))
     return CompressionConfig(
-        training=replace(training, distillation=Distillation()),
+        training=replace(training, network=NetworkConfig(), distillation=Distillation()),
         teacher=str(teacher.with_name('weights.pt')),
         budget='macs',
         keep=0.5,
         rounds=2,
-        last_epochs=2,
+        last_epochs=6,
         cost_power=0.0,
         calibration_batches=4,
         recalibration_images=6,

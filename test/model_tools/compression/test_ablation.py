@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from model_tools.training.stopping import Stop
 VARIANTS = {
     'safe, distilled': {'training.distillation': {}},
     'narrow': {'narrow': 2},
+    'too narrow': {'keep': 0.01},
 }
 
 
@@ -19,36 +21,43 @@ def settings(config):
     """Return plain settings of a short comparison."""
     common = {**config.to_dict(), 'rounds': 1, 'last_epochs': 1, 'allowed_fall': None}
     common['training'] = {**common['training'], 'distillation': None}
-    return {'compression': common, 'variants': VARIANTS, 'seeds': [0, 1]}
+    del common['training']['network']
+    return {'compression': common, 'variants': VARIANTS, 'seeds': [3]}
 
 
 @pytest.fixture
 def write(tmp_path):
     def write(settings):
         path = tmp_path / 'ablation.yaml'
-        path.write_text(yaml.safe_dump(settings))
+        path.write_text(yaml.safe_dump(settings, sort_keys=False))
         return path
 
     return write
 
 
-def test_ablate__each_variant_with_each_seed_at_the_same_cost(settings, write, tmp_path):
+def test_ablate__every_variant_at_the_same_cost(settings, write, tmp_path):
     ablation = load_ablation(write(settings))
     assert not ablate(ablation, tmp_path / 'out', stop=Stop(minutes=0))
     assert ablate(ablation, tmp_path / 'out', stop=Stop())
-    rows = json.loads((tmp_path / 'out' / 'ablation.json').read_text())
-    assert [row['variant'] for row in rows] == list(VARIANTS)
+    first, *rows, failed = json.loads((tmp_path / 'out' / 'ablation.json').read_text())
+    assert first['variant'] == 'teacher'
+    assert [row['variant'] for row in (*rows, failed)] == list(VARIANTS)
+    assert (failed['seeds'], failed['columns']) == ([], {})
+    told = (tmp_path / 'out' / 'too_narrow' / 'seed_3' / 'failed.txt').read_text()
+    assert 'cannot be reached' in told
     teacher = json.loads(
-        (tmp_path / 'out' / 'safe_distilled' / 'seed_0' / 'compression.json').read_text()
+        (tmp_path / 'out' / 'safe_distilled' / 'seed_3' / 'compression.json').read_text()
     )['teacher']
     for row in rows:
-        assert row['seeds'] == [0, 1]
+        assert row['seeds'] == [3]
+        assert len(row['columns']['ms']) == 1
         for gmac in row['columns']['GMAC']:
             assert 0.7 * 0.5 < gmac * 1e9 / teacher['macs'] <= 0.5
         assert min(row['columns']['drivable_iou']) > 0.3
-    assert rows[1]['columns']['GMAC'][0] == rows[1]['columns']['GMAC'][1]
     printed = (tmp_path / 'out' / 'ablation.md').read_text()
-    assert printed.count('|\n') == 4
+    assert printed.count('|\n') == 6
+    with pytest.raises(ConfigError, match='with other settings'):
+        ablate(replace(ablation, seeds=(2,)), tmp_path / 'out', stop=Stop())
 
 
 def test_table__means_and_half_ranges():
@@ -66,10 +75,14 @@ def test_table__means_and_half_ranges():
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        ({'variants': {}}, 'expected variants to compare'),
+        ({'variants': {}}, 'variants is .* expected variants'),
         ({'variants': {'a': {'kep': 1}}}, r"variant 'a': unknown keys \['kep'\]"),
         ({'variants': {'a': {'keep': 7}}}, 'keep is 7'),
         ({'variants': {'a': 3}}, 'variants.a is 3, expected a mapping'),
+        ({'variants': {'a': {'narrow': 'many'}}}, 'narrow is a number'),
+        ({'variants': {'a, b': {}, 'a b': {}}}, 'differ in letters'),
+        ({'seeds': 3}, 'seeds is 3, expected a list'),
+        ({'seeds': ['a']}, 'expected a list of whole numbers'),
         ({'seed': [1]}, r"unknown keys \['seed'\]"),
     ],
 )

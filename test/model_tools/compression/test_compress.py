@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
 from model_tools.compression.compress import ATTEMPTS, compress
 from model_tools.compression.gate import GateError
 from model_tools.compression.selection import BudgetError
+from model_tools.data.sample import IGNORE
 from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import load_checkpoint, load_network
+from model_tools.training.start import TeacherError
 from model_tools.training.stopping import Stop
 from panoptic_perception.engines import load_engine
 from panoptic_perception.runtime.perceiver import Perceiver
@@ -29,6 +34,7 @@ def made(config, tmp_path_factory):
 def test_compress__the_student_keeps_to_its_budget(config, made):
     record = json.loads((made / 'compression.json').read_text())
     teacher, rounds = record['teacher'], record['rounds']
+    assert 0 < record['measured_ms']['student'] < 2 * record['measured_ms']['teacher']
     assert [r['round'] for r in rounds] == [1, 2]
     for done, share in zip(rounds, (0.5**0.5, 0.5), strict=True):
         assert done['taken_back'] == []
@@ -54,38 +60,60 @@ def test_compress__the_model_file_runs_and_names_its_origin(config, made):
     origin = engine.model.provenance['compression']
     assert origin['settings']['criterion'] == 'safe_taylor_conflict'
     assert origin['settings']['teacher'] == 'weights.pt'
-    assert origin['distillation']['teacher'] == 'weights.pt'
+    assert origin['settings']['training']['data'] == Path(config.training.data).name
     assert len(origin['teacher_sha256']) == 64
 
 
 def test_compress__the_keep_map_is_that_of_the_teacher(config, made):
-    teacher = load_network(Path(config.teacher))
-    kept = load_checkpoint(made / 'student.pt')['kept']
-    for name, module in load_network(made / 'student.pt').named_modules():
-        if name in kept:
-            assert len(kept[name]) == module.out_channels
-            assert kept[name].max() < teacher.get_submodule(name).out_channels
+    """An untuned network with the kept filters of the teacher is what the first round pruned."""
+    teacher, state = load_network(Path(config.teacher)), load_checkpoint(made / 'student.pt')
+    pruned = load_network(made / 'round_1' / 'pruned.pt')
+    first = load_checkpoint(made / 'round_1' / 'pruned.pt')['kept']
+    student = load_network(made / 'student.pt')
+    names = [name for name, m in student.named_modules() if isinstance(m, torch.nn.Conv2d)]
+    assert sorted(state['kept']) == sorted(first) == sorted(names)
+    for name in names:
+        kept = state['kept'][name]
+        assert len(kept) == student.get_submodule(name).out_channels
+        assert set(kept.tolist()) <= set(first[name].tolist())
+        wide = teacher.get_submodule(name).weight
+        inputs = pruned.get_submodule(name).weight.shape[1]
+        if inputs == wide.shape[1]:
+            assert torch.equal(pruned.get_submodule(name).weight, wide[first[name]])
+    assert any(len(state['kept'][name]) < len(first[name]) for name in names)
 
 
-def test_compress__what_is_done_is_not_done_again(config, made):
+def test_compress__a_student_can_be_compressed_again(config, made, tmp_path):
+    again = replace(config, teacher=str(made / 'student.pt'), keep=0.9, rounds=1, last_epochs=1)
+    assert compress(again, tmp_path) == tmp_path / 'student.onnx'
+
+
+def test_compress__what_is_done_is_not_done_again(config, made, tmp_path):
     before = {p: p.stat().st_mtime_ns for p in made.rglob('round_*/*.pt')}
     assert compress(config, made) == made / 'student.onnx'
     assert {p: p.stat().st_mtime_ns for p in made.rglob('round_*/*.pt')} == before
     with pytest.raises(ConfigError, match=r'begun with.*config\.yaml'):
         compress(replace(config, keep=0.6), made)
+    other = tmp_path / 'other.pt'
+    other.write_bytes((made / 'student.pt').read_bytes())
+    with pytest.raises(ConfigError, match='another teacher'):
+        compress(replace(config, teacher=str(other)), made)
 
 
 def test_compress__a_budget_that_cannot_be_reached(config, tmp_path):
     with pytest.raises(BudgetError, match='cannot be reached'):
         compress(replace(config, keep=0.01, rounds=1), tmp_path)
     assert not (tmp_path / 'round_1').exists()
+    # Nothing was made, so the same folder takes other settings.
+    assert compress(replace(config, rounds=1), tmp_path, stop=Stop(minutes=0)) is None
 
 
 def test_compress__a_gate_that_cannot_be_passed(config, tmp_path):
     tuning = replace(config.training, learning_rate=1.0, distillation=None)
     strict = replace(config, training=tuning, rounds=1, last_epochs=1, allowed_fall=0.0)
-    with pytest.raises(GateError, match=rf'round 1 was taken back {ATTEMPTS} times'):
-        compress(strict, tmp_path)
+    for _ in range(2):  # nor by calling again
+        with pytest.raises(GateError, match=rf'round 1 was taken back {ATTEMPTS} times'):
+            compress(strict, tmp_path)
     attempts = sorted(tmp_path.glob('round_1_taken_back_*'))
     assert len(attempts) == ATTEMPTS
     spared = [json.loads((a / 'taken_back.json').read_text())['spared'] for a in attempts]
@@ -95,6 +123,24 @@ def test_compress__a_gate_that_cannot_be_passed(config, tmp_path):
         first = json.loads((attempts[0] / 'pruning.json').read_text())['widths'][group]
         assert pruned['widths'][group] > first
     assert not (tmp_path / 'student.pt').exists()
+
+
+def test_compress__a_gate_without_an_image_for_a_task(config, tmp_path):
+    partly = tmp_path / 'partly'
+    shutil.copytree(config.training.data, partly)
+    for name in config.training.holdout_groups:
+        path = partly / 'll_seg_annotations' / 'train' / f'{name}.png'
+        cv2.imwrite(str(path), np.full((96, 160), IGNORE, np.uint8))
+    training = replace(config.training, data=str(partly))
+    with pytest.raises(GateError, match=r"labels \['lane'\]"):
+        compress(replace(config, training=training), tmp_path / 'run')
+
+
+def test_compress__a_teacher_of_another_input(config, tmp_path):
+    training = replace(config.training, input_wh=(192, 96))
+    with pytest.raises(TeacherError, match=r'input_wh \[160, 96\], expected \[192, 96\]'):
+        compress(replace(config, training=training), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
 
 
 def test_compress__a_gate_without_anything_held_out(config, tmp_path):

@@ -21,7 +21,7 @@ FREE = Widths(floor_share=0.0, floor=1, multiple=1, small_multiple=1)
     ],
 )
 def test_widths__allowed(size, expected):
-    assert Widths().allowed(size) == expected
+    assert Widths().allowed(size, size) == expected
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_widths__allowed(size, expected):
     ],
 )
 def test_widths__fit(count, size, least, expected):
-    assert Widths().fit(count, size, least=least) == expected
+    assert Widths().fit(count, size, size, least=least) == expected
 
 
 @pytest.mark.parametrize(
@@ -125,3 +125,17 @@ def test_meet_budget__vetoed_channels_stay():
 def test_meet_budget__unreachable(scores, least):
     with pytest.raises(BudgetError, match=f'a cost of -1 cannot be reached.* it is {least};'):
         meet_budget(scores, Widths(), channels, -1)
+
+
+def test_meet_budget__rounds_do_not_lower_the_floor():
+    scores = {'a': torch.arange(256.0), 'b': torch.arange(64.0)}
+    sizes = {name: len(values) for name, values in scores.items()}
+
+    def width(keep):
+        return sum(len(kept) for kept in keep.values())
+
+    first = meet_budget(scores, Widths(), width, 48, sizes=sizes)
+    assert {name: len(kept) for name, kept in first.items()} == {'a': 32, 'b': 16}
+    left = {name: scores[name][kept] for name, kept in first.items()}
+    with pytest.raises(BudgetError, match='it is 48'):
+        meet_budget(left, Widths(), width, 40, sizes=sizes)

@@ -31,6 +31,7 @@ KEYS = {
     'rosbags': 'python3-rosbags-pip',
     'tabulate': 'python3-tabulate',
     'torch': 'python3-torch',
+    'torch_pruning': None,
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
 }

@@ -35,6 +35,9 @@ TRIALS = {
     'mosaic in 3 of 10 pictures': {'augmentation.mosaic': '0.3'},
     'no synthetic pictures': {'synthetic_share': '0'},
     'no public weights': {'warm_start': "''"},
+    'learned task weights': {'task_weights': 'learned'},
+    'images with rare labels more often': {'rare_repeat': '0.3'},
+    'weights not averaged': {'ema_decay': '0'},
 }
 
 

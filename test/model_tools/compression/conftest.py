@@ -1,15 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small teacher that has seen the toy roads, and settings to compress it."""
+"""Small networks: of random weights, and a teacher that has seen the toy roads."""
 
 from dataclasses import replace
 
 import pytest
+import torch
 
 from model_tools.compression.config import CompressionConfig
 from model_tools.compression.distillation import Distillation
+from model_tools.compression.recalibration import recalibrate
 from model_tools.networks.config import NetworkConfig
+from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.config import TrainingConfig
 from model_tools.training.trainer import train
+
+
+@pytest.fixture
+def images():
+    """Return 12 images of noise, 96x64."""
+    return torch.rand(12, 3, 64, 96, generator=torch.Generator().manual_seed(1)) * 255
+
+
+@pytest.fixture
+def make_net(small_network, images):
+    """Return what makes a network of random weights by seed, whose deep features vary enough."""
+
+    def make(seed):
+        torch.manual_seed(seed)
+        net = PanopticNet(small_network).eval()
+        recalibrate(net, [images])
+        return net
+
+    return make
 
 
 @pytest.fixture(scope='session')

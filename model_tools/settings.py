@@ -52,10 +52,10 @@ SHARE = Rule(
 POSITIVE = Rule(lambda v: type(v) in (int, float) and 0 < v < math.inf, 'a number greater than 0')
 
 
-def broken(settings: object, rules: Mapping[str, Rule]) -> list[str]:
+def broken(settings: object, rules: Mapping[str, Rule], prefix: str = '') -> list[str]:
     """Say of each field that breaks its rule what it is, and what was expected."""
     return [
-        f'{name} is {getattr(settings, name)!r}, expected {rule.expected}'
+        f'{prefix}{name} is {getattr(settings, name)!r}, expected {rule.expected}'
         for name, rule in rules.items()
         if not rule.holds(getattr(settings, name))
     ]

@@ -6,9 +6,8 @@ No head takes part, so that heads may differ; losses of the heads' answers are t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -22,16 +21,13 @@ from model_tools.compression.distillation_losses import (
 )
 from model_tools.compression.taps import Taps
 from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.settings import PATH, ConfigError, broken, for_fields, number, one_of
 from model_tools.training.losses import Reduce
 
 SHARE = 0.2
 """Of the distillation in the loss of the tasks at the first step, if no weight is given."""
 LEAST_DISTANCE = 0.01
 """Below it a student is as good as its teacher, and the share would ask for a huge weight."""
-
-
-class DistillationError(ValueError):
-    """A setting of the distillation is unknown or out of range."""
 
 
 @dataclass(frozen=True)
@@ -52,27 +48,23 @@ class Distillation:
     """Folder or tar of images that come in each epoch beside the data; empty: none."""
 
     def __post_init__(self) -> None:
-        for name in ('teacher', 'unlabelled'):
-            if not isinstance(value := getattr(self, name), str):
-                raise DistillationError(f'distillation.{name} is {value!r}, expected a path')
-        for name in ('weight', 'mask_logits', 'box_quality'):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value < math.inf:
-                raise DistillationError(
-                    f'distillation.{name} is {value!r}, expected a number of at least 0'
-                )
-        if self.adapters not in ('selection', 'random'):
-            raise DistillationError(
-                f"distillation.adapters is {self.adapters!r}, expected 'selection' or 'random'"
-            )
+        if wrong := broken(self, _RULES, 'distillation.'):
+            raise ConfigError(f'settings out of range: {"; ".join(wrong)}')
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Distillation:
         """Return settings; a key that is none is refused by name."""
-        known = [f.name for f in fields(cls)]
-        if unknown := sorted(map(str, set(values) - set(known))):
-            raise DistillationError(f'distillation: unknown keys {unknown}; known: {known}')
-        return cls(**values)
+        return cls(**for_fields(values, cls, 'distillation'))
+
+
+_RULES = {
+    'teacher': PATH,
+    'weight': number(0),
+    'adapters': one_of('selection', 'random'),
+    'mask_logits': number(0),
+    'box_quality': number(0),
+    'unlabelled': PATH,
+}
 
 
 class Distiller:

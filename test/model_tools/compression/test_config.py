@@ -5,7 +5,6 @@ import pytest
 import yaml
 
 from model_tools.compression.config import load_compression
-from model_tools.compression.distillation import DistillationError
 from model_tools.settings import ConfigError
 
 GIVEN = {'teacher': 'teacher.pt', 'training.data': 'roads'}
@@ -58,5 +57,5 @@ def test_load_compression__refuses(write, text, words):
 
 def test_load_compression__refuses_unknown_distillation(write):
     text = '{teacher: t, training: {data: d, distillation: {weigth: 1}}}'
-    with pytest.raises(DistillationError, match='weigth'):
+    with pytest.raises(ConfigError, match='weigth'):
         load_compression(write(text))

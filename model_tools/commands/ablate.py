@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from pathlib import Path
 
-from model_tools.commands.common import add_override_option
+from model_tools.commands.common import add_override_option, add_run_options, given
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -16,23 +14,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         'ablate', help='compress in several ways and compare; resumes where --out left off'
     )
-    parser.add_argument('--config', type=Path, required=True, help='YAML file of the variants')
-    parser.add_argument('--out', type=Path, required=True, help='folder of all compressions')
+    add_run_options(
+        parser, config='the variants', minutes='stop after M minutes; call again to go on'
+    )
     parser.add_argument('--teacher', help='checkpoint to compress; overrides the config')
-    parser.add_argument('--data', help='folder or tar of images and labels; overrides the config')
-    parser.add_argument('--synthetic', help='folder of `synthesize`; overrides the config')
     add_override_option(
         parser, 'override a setting of the config, for example compression.keep=0.67'
-    )
-    parser.add_argument(
-        '--minutes', type=float, default=math.inf, metavar='M', help='stop after M minutes'
     )
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from model_tools.compression.ablation import ablate, load_ablation
-    from model_tools.settings import read_value
     from model_tools.training.stopping import Stop
 
     stop = Stop(arguments.minutes)
@@ -45,10 +38,7 @@ def _run(arguments: argparse.Namespace) -> int:
     }
     ablation = load_ablation(
         arguments.config,
-        {
-            **{key: value for key, value in named.items() if value is not None},
-            **{key: read_value(key, text) for key, text in arguments.set},
-        },
+        given(arguments, named),
     )
     if ablate(ablation, arguments.out, stop=stop):
         print((arguments.out / 'ablation.md').read_text(), end='')

@@ -4,11 +4,37 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Mapping
+from pathlib import Path
 
 from model_tools.commands.synthesize import size_wh
 
 STRIDE = 32
 """Of the deepest features: an input of another size would not divide."""
+
+
+def add_run_options(parser: argparse.ArgumentParser, *, config: str, minutes: str) -> None:
+    """Add what all commands take that train: settings, folder, data and time; see `given`."""
+    parser.add_argument('--config', type=Path, required=True, help=f'YAML file of {config}')
+    parser.add_argument('--out', type=Path, required=True, help='folder of all that is made')
+    parser.add_argument('--data', help='folder or tar of images and labels; overrides the config')
+    parser.add_argument('--synthetic', help='folder of `synthesize`; overrides the config')
+    parser.add_argument('--minutes', type=float, default=math.inf, metavar='M', help=minutes)
+
+
+def given(arguments: argparse.Namespace, named: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings that the command line overrides: those of options, and of `--set`.
+
+    Args:
+        arguments: With what `add_override_option` added.
+        named: By name of the setting, what an option of its own said; None: nothing.
+
+    """
+    from model_tools.settings import read_value
+
+    options = {key: value for key, value in named.items() if value is not None}
+    return {**options, **{key: read_value(key, text) for key, text in arguments.set}}
 
 
 def add_override_option(

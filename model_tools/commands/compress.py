@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import argparse
-import math
-from pathlib import Path
 
-from model_tools.commands.common import add_override_option
+from model_tools.commands.common import add_override_option, add_run_options, given
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -15,20 +13,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         'compress', help='prune and distil a trained network; resumes where --out left off'
     )
-    parser.add_argument('--config', type=Path, required=True, help='YAML file of settings')
-    parser.add_argument('--out', type=Path, required=True, help='folder of the compression')
+    add_run_options(
+        parser,
+        config='settings',
+        minutes='stop after M minutes, in mid-tuning if need be; call again to go on',
+    )
     parser.add_argument('--teacher', help='checkpoint to compress; overrides the config')
-    parser.add_argument('--data', help='folder or tar of images and labels; overrides the config')
-    parser.add_argument('--synthetic', help='folder of `synthesize`; overrides the config')
     add_override_option(
         parser, 'override a setting of the config, for example keep=0.67 or training.epochs=3'
-    )
-    parser.add_argument(
-        '--minutes',
-        type=float,
-        default=math.inf,
-        metavar='M',
-        help='stop the tuning after M minutes; call again to go on',
     )
     parser.set_defaults(run=_run)
 
@@ -36,7 +28,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from model_tools.compression.compress import compress
     from model_tools.compression.config import load_compression
-    from model_tools.settings import read_value
     from model_tools.training.stopping import Stop
 
     stop = Stop(arguments.minutes)
@@ -47,10 +38,7 @@ def _run(arguments: argparse.Namespace) -> int:
     }
     config = load_compression(
         arguments.config,
-        {
-            **{key: value for key, value in named.items() if value is not None},
-            **{key: read_value(key, text) for key, text in arguments.set},
-        },
+        given(arguments, named),
     )
     compress(config, arguments.out, stop=stop)
     return 128 + stop.signal if stop.signal else 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from model_tools.commands.common import add_labels_option, add_override_option
+from model_tools.commands.common import add_labels_option, add_override_option, given
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -132,14 +132,12 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _speed(arguments: argparse.Namespace) -> None:
-    from model_tools.settings import read_value
     from model_tools.training.config import load_config
     from model_tools.training.input_speed import input_speed
 
     if arguments.steps < 1:
         raise ValueError(f'--steps is 1 or more, found {arguments.steps}')
-    settings = {key: read_value(key, text) for key, text in arguments.set}
-    config = load_config(arguments.config, {'data': arguments.data, **settings})
+    config = load_config(arguments.config, given(arguments, {'data': arguments.data}))
     speed = input_speed(config, steps=arguments.steps)
     print(json.dumps(speed, indent=2))
     if arguments.out is not None:

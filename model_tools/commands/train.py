@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import argparse
-import math
-from pathlib import Path
 
-from model_tools.commands.common import add_override_option
+from model_tools.commands.common import add_override_option, add_run_options, given
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
     parser = commands.add_parser('train', help='train a network; resumes where --out left off')
-    parser.add_argument('--config', type=Path, required=True, help='YAML file of settings')
-    parser.add_argument('--out', type=Path, required=True, help='folder of the run')
-    parser.add_argument('--data', help='folder or tar of images and labels; overrides the config')
-    parser.add_argument('--synthetic', help='folder of `synthesize`; overrides the config')
+    add_run_options(
+        parser,
+        config='settings',
+        minutes='stop after M minutes, in mid-epoch if need be; call again to go on',
+    )
     parser.add_argument(
         '--max-skipped',
         type=float,
@@ -38,18 +37,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         '--stop-after', type=int, metavar='EPOCH', help='end the run there; call again to go on'
     )
-    parser.add_argument(
-        '--minutes',
-        type=float,
-        default=math.inf,
-        metavar='M',
-        help='stop after M minutes, in mid-epoch if need be; call again to go on',
-    )
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from model_tools.settings import read_value
     from model_tools.training.config import load_config
     from model_tools.training.stopping import Stop
     from model_tools.training.trainer import train
@@ -58,10 +49,7 @@ def _run(arguments: argparse.Namespace) -> int:
     named = {key: getattr(arguments, key) for key in ('data', 'synthetic', 'max_skipped')}
     config = load_config(
         arguments.config,
-        {
-            **{key: value for key, value in named.items() if value is not None},
-            **{key: read_value(key, text) for key, text in arguments.set},
-        },
+        given(arguments, named),
     )
     train(
         config,

@@ -19,8 +19,9 @@ from tabulate import tabulate
 from model_tools.compression.compress import TIMINGS, compress
 from model_tools.compression.config import CompressionConfig, compression_config
 from model_tools.compression.costs import Macs, Parameters, make_cost
-from model_tools.compression.gate import flat_scores
+from model_tools.compression.gate import GateError, flat_scores
 from model_tools.compression.narrow import narrow_network
+from model_tools.compression.selection import BudgetError
 from model_tools.data.files import write_whole
 from model_tools.export.release import release
 from model_tools.export.summary import compare
@@ -37,6 +38,7 @@ from model_tools.settings import (
     read_settings,
 )
 from model_tools.training.checkpoint import load_network
+from model_tools.training.learner import NonFiniteLossError
 from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train
 from panoptic_perception.engines import ModelInfo, read_model
@@ -88,8 +90,8 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
     Make what has not been made, seed by seed; return whether all is done.
 
     The record and the table in `out` are written anew after each compression, and once more at
-    the end, when all students and the teacher are timed in turns. A variant that fails is told
-    of there and not tried again.
+    the end, when all students and the teacher are timed in turns. A variant that cannot be made,
+    by its budget, its gate or its loss, is told of in its folder and not tried again.
 
     Raises:
         ConfigError: `out` holds a comparison with other settings.
@@ -106,7 +108,7 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
             try:
                 if not _make(ablation, variant, seed, folder, stop):
                     return False
-            except ValueError as error:
+            except (BudgetError, GateError, NonFiniteLossError) as error:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / 'failed.txt').write_text(f'{error}\n')
                 print(f'{variant}, seed {seed}: {error}', file=sys.stderr)

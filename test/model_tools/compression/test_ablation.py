@@ -7,6 +7,7 @@ import yaml
 
 from model_tools.compression.ablation import ablate, load_ablation, table
 from model_tools.settings import ConfigError
+from model_tools.training.checkpoint import CheckpointError
 from model_tools.training.stopping import Stop
 
 VARIANTS = {
@@ -89,3 +90,11 @@ def test_table__means_and_half_ranges():
 def test_load_ablation__refuses(settings, write, change, words):
     with pytest.raises(ConfigError, match=words):
         load_ablation(write({**settings, **change}))
+
+
+def test_ablate__what_all_variants_lack_is_no_failure_of_one(settings, write, tmp_path):
+    path, out = write(settings), tmp_path / 'out'
+    ablation = load_ablation(path, {'compression.teacher': str(tmp_path / 'nowhere.pt')})
+    with pytest.raises(CheckpointError, match='no such checkpoint'):
+        ablate(ablation, out, stop=Stop())
+    assert not list(out.glob('*/*/failed.txt'))

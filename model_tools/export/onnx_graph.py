@@ -34,9 +34,11 @@ class DeployedNet(nn.Module):
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Map uint8 images (N, H, W, 3) to boxes, class scores and two uint8 masks (N, H, W)."""
         output = self.net(image.permute(0, 3, 1, 2).float())
-        masks = [to_levels(logits) for logits in (output.drivable, output.lane)]
+        # Enlarged together: ONNX Runtime keeps a convolution's output in blocks of 16 channels,
+        # and a mask enlarged as one channel of 16 takes a quarter of the network's time.
+        masks = to_levels(torch.cat((output.drivable, output.lane), 1))
         scores = output.detection.logits.sigmoid().transpose(1, 2)
-        return output.detection.boxes, scores, *masks
+        return output.detection.boxes, scores, *masks.unbind(1)
 
 
 def build_graph(net: PanopticNet, input_wh: tuple[int, int]) -> onnx.ModelProto:
@@ -100,6 +102,6 @@ def fold_batchnorm(net: Module) -> Module:
 
 
 def to_levels(logits: torch.Tensor) -> torch.Tensor:
-    """Enlarge stride 4 logits (N, 1, H / 4, W / 4) to bytes (N, H, W): probability x 255."""
+    """Enlarge stride 4 logits (N, C, H / 4, W / 4) to bytes (N, C, H, W): probability x 255."""
     full = F.interpolate(logits, scale_factor=4.0, mode='bilinear', align_corners=False)
-    return (full.sigmoid() * 255.0 + 0.5).to(torch.uint8).squeeze(1)
+    return (full.sigmoid() * 255.0 + 0.5).to(torch.uint8)

@@ -130,8 +130,8 @@ def _answer(net: PanopticNet, image: np.ndarray) -> _Answer:
     output = net(torch.from_numpy(image[None]).permute(0, 3, 1, 2).to(precision))
     if not all(t.isfinite().all() for t in (*output.detection, output.drivable, output.lane)):
         raise ParityError('the network answers a real image with values that are not finite')
-    masks = torch.cat([to_levels(logits) for logits in (output.drivable, output.lane)])
-    return _Answer(output.detection.boxes[0], output.detection.logits[0].sigmoid(), masks)
+    masks = to_levels(torch.cat((output.drivable, output.lane), 1))
+    return _Answer(output.detection.boxes[0], output.detection.logits[0].sigmoid(), masks[0])
 
 
 def _compare(truth: _Answer, own: _Answer, found: NetworkOutput) -> Parity:

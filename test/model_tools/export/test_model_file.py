@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -104,6 +105,17 @@ def test_graph__batch_equals_single_images_and_is_sorted(lively_file, images):
             batch.drivable[i].astype(int), single.drivable[0].astype(int), atol=1
         )
     assert (np.diff(batch.batch_index) >= 0).all()
+
+
+def test_graph__both_masks_are_enlarged_at_once_and_not_one_by_one_in_blocks_of_channels(file):
+    graph = onnx.shape_inference.infer_shapes(onnx.load(file)).graph
+    shapes = {
+        value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+        for value in graph.value_info
+    }
+    resized = [shapes[node.output[0]][1:] for node in graph.node if node.op_type == 'Resize']
+    full_size = [shape for shape in resized if shape[1:] == list(INPUT_WH[::-1])]
+    assert full_size == [[2, *INPUT_WH[::-1]]]
 
 
 def test_graph__suppression_is_class_aware_and_capped(lively_file, images):

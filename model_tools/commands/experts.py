@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`model_tools experts`: score and time public networks beside our model file."""
+"""`model_tools experts`: score and time public networks beside our model files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ from model_tools.commands.common import (
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
-        'experts', help='score and time public networks beside our model file'
+        'experts', help='score and time public networks beside our model files'
     )
     parser.add_argument(
         '--experts', type=Path, required=True, metavar='DIR', help='folder of their files'
     )
     parser.add_argument('--names', nargs='+', metavar='NAME', help='some of them (default: all)')
-    parser.add_argument('--model', type=Path, help='model file of row one (default: the shipped)')
+    parser.add_argument(
+        '--model',
+        type=Path,
+        nargs='+',
+        metavar='FILE',
+        help='model files of the first rows (default: the shipped)',
+    )
     parser.add_argument(
         '--data', type=Path, required=True, help='labelled data set: folder or tar shards'
     )
@@ -52,7 +58,10 @@ def _run(arguments: argparse.Namespace) -> None:
     (protocol,) = load_protocols(['dataset'], dict(arguments.set))
     data = open_data(arguments.data, ReaderSettings(labels=load_label_set(arguments.labels)))
     contenders = [
-        model_contender(arguments.model or default_model_path(), threads=threads),
+        *(
+            model_contender(path, threads=threads)
+            for path in arguments.model or [default_model_path()]
+        ),
         *(
             expert_contender(name, arguments.experts, threads=threads)
             for name in dict.fromkeys(arguments.names or EXPERTS)

@@ -15,6 +15,7 @@ from model_tools.data.readers import RoadData, read_samples
 from model_tools.evaluation.evaluate import evaluate
 from model_tools.evaluation.experts.contender import Contender
 from model_tools.evaluation.experts.machine import describe_machine
+from model_tools.evaluation.experts.pareto import draw_pareto
 from model_tools.evaluation.experts.summary import markdown
 from model_tools.evaluation.experts.timing import time_interleaved
 from model_tools.evaluation.headline import headline
@@ -39,12 +40,16 @@ def compare(
     threads: int,
     max_skipped: float,
 ) -> None:
-    """Write NAME.json for each contender, table.json and README.md into `out`.
+    """Write NAME.json for each contender, table.json, pareto.png and README.md into `out`.
 
     Raises:
+        ValueError: Two contenders have one name.
         DatasetError: No sample can be scored, or too many had to be skipped.
 
     """
+    names = [contender.name for contender in contenders]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f'records would overwrite each other, rename the files: {twice}')
     images = _spread_images(data, split, max_skipped)
     out.mkdir(parents=True, exist_ok=True)
     records = []
@@ -70,6 +75,7 @@ def compare(
         'caveats': [*caveats(records[0]), COPIES],
     }
     _write_json(out / 'table.json', table)
+    draw_pareto(table['rows'], out / 'pareto.png')
     (out / 'README.md').write_text(markdown(table))
 
 

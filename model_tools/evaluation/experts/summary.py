@@ -27,6 +27,7 @@ def markdown(table: Mapping[str, Any]) -> str:
         'holds both but for the letterbox. Ratio: CPU time of the whole against the first row, '
         'image by image, with quartiles: it holds on a busy machine, the times do not.',
         _times(rows),
+        '![Scores on all images against time](pareto.png)',
         _machine(table['machine']),
         '## Networks',
         _networks(rows),

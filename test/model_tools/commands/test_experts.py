@@ -7,7 +7,9 @@ import onnx
 import pytest
 
 from model_tools.cli import main
+from panoptic_perception.engines import default_model_path
 
+SHIPPED = str(default_model_path())
 ROAD_NETWORK = """
     <ir_version: 8, opset_import: ["": 13]>
     grey (float[1, 3, 96, 160] image) => (float[1, 4, 96, 160] prob)
@@ -42,17 +44,22 @@ def run(expert_folder, road_folder, out, *options):
 
 def test_experts(expert_folder, road_folder, tmp_path, capsys):
     out = tmp_path / 'deep' / 'out'
-    names = ['--names', 'road-segmentation', 'road-segmentation']
+    other = tmp_path / 'other.onnx'
+    other.write_bytes(default_model_path().read_bytes())
+    names = ['--names', 'road-segmentation', 'road-segmentation', '--model', SHIPPED, str(other)]
     assert run(expert_folder, road_folder, out, *names, '--set', 'min_box_height=12') == 0
     assert {p.name for p in out.iterdir()} == {
         'README.md',
+        'other.json',
         'panoptic.json',
+        'pareto.png',
         'road-segmentation.json',
         'table.json',
     }
     table = json.loads((out / 'table.json').read_text())
-    ours, expert = table['rows']
-    assert (ours['name'], expert['name']) == ('panoptic', 'road-segmentation')
+    ours, other, expert = table['rows']
+    assert [row['name'] for row in table['rows']] == ['panoptic', 'other', 'road-segmentation']
+    assert other['scores'] == ours['scores']
     assert table['settings_asked_for'] == {'min_box_height': 12.0}
     assert table['timing'] == {'images': 2, 'threads': 1}
     # The images are JPEG files: their edges are a little off.
@@ -79,6 +86,10 @@ def test_experts(expert_folder, road_folder, tmp_path, capsys):
         (['--names', 'road-segmentation', '--threads', '0'], '--threads is 1 or more'),
         (['--names', 'road-segmentation', '--set', 'min_hight=3'], 'min_hight'),
         (['--names', 'road-segmentation', '--split', 'test'], "'test'"),
+        (
+            ['--names', 'road-segmentation', '--model', SHIPPED, SHIPPED],
+            "rename the files: ['panoptic']",
+        ),
     ],
 )
 def test_experts__refusals_write_nothing(

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+import cv2
+import pytest
+
+from model_tools.evaluation.experts.pareto import draw_pareto, pareto_front
+
+
+@pytest.mark.parametrize(
+    ('points', 'front'),
+    [
+        ([], []),
+        ([(5, 0.5)], [0]),
+        ([(5, 0.5), (3, 0.7)], [1]),  # faster and better
+        ([(9, 0.9), (5, 0.5), (7, 0.4)], [1, 0]),
+        ([(5, 0.5), (5, 0.6)], [1]),  # as fast and better
+        ([(5, 0.5), (7, 0.5)], [0]),  # slower and no better
+    ],
+)
+def test_pareto_front(points, front):
+    assert pareto_front(points) == front
+
+
+def row(name, ms, ap50, drivable):
+    scores = {'ap50': ap50, 'drivable_iou': drivable, 'lane_iou': None}
+    return {'name': name, 'scores': {'all': scores}, 'times': {'whole': {'cpu_ms': ms}}}
+
+
+def test_draw_pareto__a_panel_for_each_score_that_was_measured(tmp_path):
+    path = tmp_path / 'pareto.png'
+    draw_pareto([row('a', 20, {'vehicle': 0.7}, 0.9), row('b', 10, {}, 0.8)], path)
+    picture = cv2.imread(str(path))
+    height, width = picture.shape[:2]
+    assert (width, height) == (1320, 340)
+    fifths = [picture[:, i * width // 5 : (i + 1) * width // 5] for i in range(5)]
+    inked = [(part < 128).any() for part in fifths]
+    assert inked == [True, True, True, True, False]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`model_tools document`: quote the scores of a record in Markdown files."""
+"""`model_tools document`: quote the figures of a record in Markdown files."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser('document', help='quote the scores of a record in documents')
-    parser.add_argument(
-        '--scores', type=Path, required=True, metavar='FILE.json', help='what evaluate wrote'
+    parser = commands.add_parser('document', help='quote the figures of a record in documents')
+    record = parser.add_mutually_exclusive_group(required=True)
+    record.add_argument('--scores', type=Path, metavar='FILE.json', help='what evaluate wrote')
+    record.add_argument(
+        '--experts', type=Path, metavar='TABLE.json', help='what experts wrote: all networks'
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
@@ -34,12 +36,16 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from model_tools.evaluation.experts.quote import quoted_comparison, read_comparison
     from model_tools.evaluation.report.document import check, documented_table, read_record, write
 
-    table = documented_table(read_record(arguments.scores))
+    if arguments.experts:
+        marker, table = 'experts', quoted_comparison(read_comparison(arguments.experts))
+    else:
+        marker, table = 'scores', documented_table(read_record(arguments.scores))
     for path in arguments.write:
-        write(path, table)
+        write(path, table, marker=marker)
     for path in arguments.check:
-        check(path, table)
+        check(path, table, marker=marker)
     if not arguments.write and not arguments.check:
         print(table)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The score table that the README and the model card quote from an evaluation record."""
+"""Tables of measured figures that documents quote, and the one of an evaluation record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 from model_tools.evaluation.report.columns import columns, drawn_by_people, number, setting
 
-BEGIN, END = '<!-- scores -->', '<!-- /scores -->'
 PROTOCOL = 'dataset'
 SCHEMA = 1
 
@@ -68,30 +67,32 @@ def documented_table(record: Mapping[str, Any]) -> str:
     return '\n'.join([*lines, '', *notes])
 
 
-def updated(text: str, table: str, where: str) -> str:
+def updated(text: str, table: str, where: str, *, marker: str = 'scores') -> str:
     """Return a document with the table between its markers; `where` names it in errors."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+    begin, end = f'<!-- {marker} -->', f'<!-- /{marker} -->'
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise DocumentError(
-            f"'{where}' needs one line '{BEGIN}' and, below it, one line '{END}';"
-            ' add them where the scores belong'
+            f"'{where}' needs one line '{begin}' and, below it, one line '{end}';"
+            ' add them where the table belongs'
         )
-    before, rest = text.split(BEGIN)
-    return f'{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}'
+    before, rest = text.split(begin)
+    return f'{before}{begin}\n{table}\n{end}{rest.split(end)[1]}'
 
 
-def check(path: Path, table: str) -> None:
+def check(path: Path, table: str, *, marker: str = 'scores') -> None:
     """Raise DocumentError if a document does not hold the table."""
     text = path.read_text(encoding='utf-8')
-    if updated(text, table, str(path)) != text:
+    if updated(text, table, str(path), marker=marker) != text:
         raise DocumentError(
-            f"'{path}' does not quote the scores of the record; run `model_tools document --write`"
+            f"'{path}' does not quote the {marker} of the record; run `model_tools document "
+            '--write`'
         )
 
 
-def write(path: Path, table: str) -> None:
+def write(path: Path, table: str, *, marker: str = 'scores') -> None:
     """Put the table into a document."""
     text = path.read_text(encoding='utf-8')
-    path.write_text(updated(text, table, str(path)), encoding='utf-8')
+    path.write_text(updated(text, table, str(path), marker=marker), encoding='utf-8')
 
 
 def _figure(value: float | None, *, bold: bool) -> str:

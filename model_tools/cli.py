@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from model_tools.commands import (
     ablate,
+    compare,
     compress,
     data,
     document,
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         export,
         evaluate,
         experts,
+        compare,
         document,
     ):
         module.add_parser(commands)

@@ -17,7 +17,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], out: Path) -> None:
     """Draw the records of `metrics.jsonl` over the epochs into a PNG."""
     figure = Figure(figsize=(11, 4), layout='constrained')
     losses, scores = figure.subplots(1, 2)
-    for name in PARTS:
+    for name in (part for part in (*PARTS, 'distillation') if part in records[0]):
         losses.plot([r['epoch'] for r in records], [r[name] for r in records], '.-', label=name)
     losses.set(xlabel='epoch', ylabel='weighted loss', yscale='log', title='training')
     scored = [(r['epoch'], _scores(r['holdout'])) for r in records if 'holdout' in r]

@@ -27,3 +27,13 @@ def test_draw_curves__whatever_was_scored(tmp_path, records):
     image = cv2.imread(str(tmp_path / 'curves.png'))
     assert image.shape[1] > image.shape[0] > 300
     assert image.std() > 5
+
+
+def test_draw_curves__distance_from_a_teacher(tmp_path):
+    paths = [tmp_path / name for name in ('with.png', 'without.png')]
+    draw_curves([_record(1, distillation=0.3), _record(2, distillation=0.2)], paths[0])
+    draw_curves([_record(1), _record(2)], paths[1])
+    images = [cv2.imread(str(path)) for path in paths]
+    left, right = ([image[:, half] for image in images] for half in (slice(500), slice(700, None)))
+    assert (left[0] != left[1]).any()
+    assert (right[0] == right[1]).all()

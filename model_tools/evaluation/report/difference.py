@@ -31,11 +31,11 @@ def difference_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> str
         for name, part in values.items():
             other = parts[1]['slices'][key][name]
             rows.append(_row(f'{key} {name} ({part["images"]})', part, other, shown, _score))
-    whole = [part['all'] for part in parts]
-    for height in _keys(whole[0], shown, 'ap50_by_height'):
-        rows.append(_row(f'boxes {height} px high', *whole, shown, _of_height(height)))
-    for band in figure(whole[0], 'lane', 'bands') or ():
-        rows.append(_row(f'{band} rows', *whole, shown, _of_band(band)))
+    whole, other = (part['all'] for part in parts)
+    for height in _keys(whole, shown, 'ap50_by_height'):
+        rows.append(_row(f'boxes {height} px high', whole, other, shown, _of_height(height)))
+    for band in figure(whole, 'lane', 'bands') or ():
+        rows.append(_row(f'{band} rows', whole, other, shown, _of_band(band)))
     return tabulate(
         rows, ['images', *(c.title for c in shown)], tablefmt='github', disable_numparse=True
     )

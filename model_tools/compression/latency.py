@@ -16,7 +16,7 @@ from torch import nn
 from model_tools.compression.layer_timing import measure
 from model_tools.compression.layers import layers_of
 from model_tools.data.files import write_whole
-from model_tools.evaluation.experts.machine import describe_machine
+from panoptic_perception.core.machine import describe_machine
 
 SCHEMA = 1
 THREADS = 1

@@ -16,12 +16,12 @@ from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
 from model_tools.data.synthetic import Drive, Scenario
-from model_tools.evaluation.experts.machine import describe_machine
 from model_tools.evaluation.thresholds import NEUTRAL
 from model_tools.export.model_file import write_model_file
 from model_tools.export.onnx_graph import fold_batchnorm, write_onnx
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.networks.parts import Part, parts_of
+from panoptic_perception.core.machine import describe_machine
 from panoptic_perception.engines import load_engine
 
 SCHEMA = 1
@@ -96,7 +96,7 @@ def _whole_run(
 ) -> Callable[[], object]:
     input_wh = (image.shape[1], image.shape[0])
     write_model_file(net, path, input_wh=input_wh, thresholds=NEUTRAL, provenance={}, metrics={})
-    engine = load_engine(path, threads=threads)
+    engine = load_engine(path, engine='onnxruntime', threads=threads)
     return lambda: engine.run(image[None])
 
 

@@ -14,13 +14,13 @@ from model_tools.data.problems import Problems
 from model_tools.data.readers import RoadData, read_samples
 from model_tools.evaluation.evaluate import evaluate
 from model_tools.evaluation.experts.contender import Contender
-from model_tools.evaluation.experts.machine import describe_machine
 from model_tools.evaluation.experts.pareto import draw_pareto
 from model_tools.evaluation.experts.summary import markdown
 from model_tools.evaluation.experts.timing import time_interleaved
 from model_tools.evaluation.headline import headline
 from model_tools.evaluation.protocol import Protocol
 from model_tools.evaluation.report.caveats import caveats
+from panoptic_perception.core.machine import describe_machine
 
 SCHEMA = 1
 TIMED_IMAGES = 40

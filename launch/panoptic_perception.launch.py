@@ -14,7 +14,16 @@ from launch_ros.substitutions import FindPackageShare
 PACKAGE = 'panoptic_perception'
 SWITCH = ['true', 'false']
 # Parameters that have a launch argument of their own, with their types.
-OVERRIDES = {'autostart': bool, 'image_transport': str, 'model': str, 'use_sim_time': bool}
+OVERRIDES = {
+    'autostart': bool,
+    'device': str,
+    'engine': str,
+    'image_transport': str,
+    'model': str,
+    'precision': str,
+    'provider_policy': str,
+    'use_sim_time': bool,
+}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -34,6 +43,31 @@ def generate_launch_description() -> LaunchDescription:
                 'model',
                 default_value='',
                 description='Model file (.onnx). Empty: as in params_file.',
+            ),
+            DeclareLaunchArgument(
+                'engine',
+                default_value='',
+                choices=['', 'auto', 'onnxruntime', 'openvino'],
+                description='Library that runs the model. Empty: as in params_file.',
+            ),
+            DeclareLaunchArgument(
+                'device',
+                default_value='',
+                choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
+                description='Device that runs the model. Empty: as in params_file.',
+            ),
+            DeclareLaunchArgument(
+                'precision',
+                default_value='',
+                choices=['', 'auto', 'fp32', 'bf16', 'fp16', 'int8'],
+                description='Arithmetic of the network. Empty: as in params_file.',
+            ),
+            DeclareLaunchArgument(
+                'provider_policy',
+                default_value='',
+                choices=['', 'strict', 'fallback'],
+                description='Refuse what cannot be had, or run what can. '
+                'Empty: as in params_file.',
             ),
             DeclareLaunchArgument(
                 'image',

@@ -108,10 +108,10 @@ class EnginePredictor:
 
 
 class ModelFilePredictor(EnginePredictor):
-    """A model file of the contract, run as on the vehicle."""
+    """A model file of the contract, in the engine whose figures every machine can repeat."""
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
-        engine = load_engine(path, threads=threads)
+        engine = load_engine(path, engine='onnxruntime', threads=threads)
         fixed = _graph_settings(engine.model.labels)
         super().__init__(engine, kind='model file', stretched=False, fixed=fixed)
 

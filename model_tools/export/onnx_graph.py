@@ -66,6 +66,7 @@ def build_graph(net: PanopticNet, input_wh: tuple[int, int]) -> onnx.ModelProto:
         outputs=['boxes', 'scores', 'labels', 'batch_index', 'drivable', 'lane'],
     )
     del merged.graph.value_info[:], merged.metadata_props[:]
+    del merged.opset_import[1:]  # one for each of the two merged graphs, and they are equal
     for node in merged.graph.node:
         del node.metadata_props[:]  # the exporter's stack traces
         node.doc_string = ''

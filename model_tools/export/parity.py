@@ -99,7 +99,7 @@ def check_parity(net: PanopticNet, path: Path, images: Sequence[np.ndarray]) -> 
     """
     net = net.eval()
     exact = copy.deepcopy(net).double()
-    engine = load_engine(path, threads=1)
+    engine = load_engine(path, engine='onnxruntime', threads=1)
     parity = Parity()
     for image in tqdm(images, desc='compare', unit='image', disable=None):
         parity |= _compare(_answer(exact, image), _answer(net, image), engine.run(image[None]))

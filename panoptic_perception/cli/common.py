@@ -27,9 +27,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose the model file and how it runs."""
     group = parser.add_argument_group('model')
     group.add_argument('--model', type=Path, metavar='FILE', help='default: the shipped model')
-    group.add_argument('--engine', default='auto', help='auto or onnxruntime (default: auto)')
-    group.add_argument('--device', default='auto', help='auto or cpu (default: auto)')
-    group.add_argument('--precision', default='auto', help='auto or fp32 (default: auto)')
+    group.add_argument('--engine', default='auto', help='auto, onnxruntime or openvino')
+    group.add_argument('--device', default='auto', help='auto, cpu, cuda or tensorrt')
+    group.add_argument(
+        '--precision',
+        default='auto',
+        help='auto (that of the model file), fp32, bf16, fp16 or int8',
+    )
+    group.add_argument(
+        '--provider-policy',
+        default='strict',
+        help='strict: refuse what cannot be had (default); fallback: run what can be had',
+    )
     group.add_argument(
         '--threads', type=int, default=0, metavar='N', help="0: the engine's safe choice (default)"
     )
@@ -47,7 +56,10 @@ def load_perceiver(args: argparse.Namespace) -> Perceiver:
         device=args.device,
         precision=args.precision,
         threads=args.threads,
+        provider_policy=args.provider_policy,
     )
+    if engine.info.note:
+        say(f'panoptic: warning: {engine.info.note}')
     engine.warm_up()
     return Perceiver(engine)
 

@@ -61,6 +61,7 @@ def examine(model: Path | None) -> Iterator[Finding]:
         yield _library('cv2', '4.5', _pip("'opencv-python-headless<5'"))
         yield _library('onnx', '1.16', _pip('onnx'))
         yield _onnxruntime()
+        yield _openvino()
         yield _model(model)
         yield from _ros()
     yield from _middleware()
@@ -107,6 +108,15 @@ def _onnxruntime() -> Finding:
     return Finding('ok', 'onnxruntime', f'{onnxruntime.__version__}, providers: {providers}')
 
 
+def _openvino() -> Finding:
+    try:
+        import openvino
+    except ImportError as error:
+        why = f'cannot be imported ({error}), so onnxruntime runs the model'
+        return Finding('note', 'openvino', f'{why}: {_pip("openvino")}')
+    return Finding('ok', 'openvino', openvino.__version__)
+
+
 def _model(path: Path | None) -> Finding:
     try:
         from panoptic_perception.engines import default_model_path, load_engine
@@ -124,7 +134,8 @@ def _model(path: Path | None) -> Finding:
         'ok',
         'model',
         f'{engine.model.path} answers in {steady_ms:.0f} ms ({width}x{height},'
-        f' {engine.info.provider}, {engine.info.precision}, {engine.info.threads} threads)',
+        f' {engine.info.engine} {engine.info.provider}, {engine.info.precision},'
+        f' {engine.info.threads} threads)',
     )
 
 

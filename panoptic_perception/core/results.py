@@ -63,12 +63,17 @@ class StageTimes:
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What runs the network: engine, its provider, number precision, and threads."""
+    """
+    What runs the network: engine, its provider, number precision, and threads.
+
+    `note` says what was asked for and could not be had, and why; '' if nothing.
+    """
 
     engine: str
     provider: str
     precision: str
     threads: int
+    note: str = ''
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,69 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run a model file with ONNX Runtime."""
+"""Run a model file with ONNX Runtime: on the CPU, with CUDA or with TensorRT."""
 
 from __future__ import annotations
 
-import os
-import time
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from panoptic_perception.core.results import EngineInfo
-from panoptic_perception.engines.engine import EngineError, NetworkOutput, checked_output
+from panoptic_perception.engines.engine import EngineError
+from panoptic_perception.engines.file_engine import FileEngine
 from panoptic_perception.engines.graph_checks import OUTPUTS
 from panoptic_perception.engines.model_file import ModelInfo
+from panoptic_perception.engines.nvidia import gpu_name
+from panoptic_perception.engines.tensorrt_cache import cache_folder, open_cached
 
-_PROVIDERS = {'auto': 'CPUExecutionProvider', 'cpu': 'CPUExecutionProvider'}
-MAX_THREADS = 256
+PROVIDERS = {
+    'cpu': 'CPUExecutionProvider',
+    'cuda': 'CUDAExecutionProvider',
+    'tensorrt': 'TensorrtExecutionProvider',
+}
+_CPU: tuple[str, dict[str, str]] = (PROVIDERS['cpu'], {})
+# CUDA computes in TF32 unless told otherwise, which is no float32.
+_CUDA = (PROVIDERS['cuda'], {'use_tf32': '0'})
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(FileEngine):
     """A model loaded into ONNX Runtime."""
 
-    def __init__(self, model: ModelInfo, *, device: str = 'auto', threads: int = 0) -> None:
-        if device not in _PROVIDERS:
-            raise EngineError(
-                f'device {device!r} is not available with onnxruntime; '
-                f'choose one of {", ".join(_PROVIDERS)}'
-            )
-        if not 0 <= threads <= MAX_THREADS:
-            raise EngineError(f'threads must be 0 (automatic) to {MAX_THREADS}, found {threads}')
-        provider = _PROVIDERS[device]
-        threads = threads or min(2, len(os.sched_getaffinity(0)))
-        self.model = model
-        self.info = EngineInfo('onnxruntime', provider, model.precision, threads)
-        self._session = _open_session(model, provider, threads)
+    def __init__(
+        self, model: ModelInfo, *, device: str, precision: str, threads: int, note: str = ''
+    ) -> None:
+        batch_size = model.batch_size
+        if device == 'tensorrt':
+            self._session, cache_note = _open_tensorrt(model, precision, threads)
+            note = '; '.join(filter(None, (note, cache_note)))
+            # Another batch size would be built for minutes, in the middle of a drive.
+            batch_size = batch_size or 1
+        else:
+            providers = [_CUDA, _CPU] if device == 'cuda' else [_CPU]
+            self._session = _open_session(model, providers, threads)
+        info = EngineInfo('onnxruntime', PROVIDERS[device], precision, threads, note)
+        super().__init__(model, info, batch_size=batch_size)
 
-    def run(self, images: np.ndarray) -> NetworkOutput:
-        """Run a batch of shape `(N, H, W, 3)`, uint8 BGR."""
-        self._check_images(images)
-        try:
-            values = self._session.run(list(OUTPUTS), {'image': images})
-        except Exception as error:  # ONNX Runtime's errors share no narrower base
-            raise EngineError(f'onnxruntime failed to run {self.model.path}: {error}') from error
-        return checked_output(self.model, len(images), dict(zip(OUTPUTS, values, strict=True)))
-
-    def warm_up(self) -> float:
-        """Run once on an empty image; return the milliseconds it took."""
-        width, height = self.model.input_wh
-        shape = (self.model.batch_size or 1, height, width, 3)
-        start = time.perf_counter()
-        self.run(np.full(shape, self.model.pad_value, np.uint8))
-        return (time.perf_counter() - start) * 1e3
-
-    def _check_images(self, images: np.ndarray) -> None:
-        width, height = self.model.input_wh
-        batch_size = self.model.batch_size or len(images)
-        expected = (batch_size, height, width, 3)
-        if not batch_size or images.shape != expected or images.dtype != np.uint8:
-            raise EngineError(
-                f'network input must have shape {expected} and type uint8, '
-                f'found shape {images.shape} and type {images.dtype}'
-            )
+    def _infer(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
+        values = self._session.run(list(OUTPUTS), {'image': images})
+        return dict(zip(OUTPUTS, values, strict=True))
 
 
-def _open_session(model: ModelInfo, provider: str, threads: int) -> onnxruntime.InferenceSession:
+def available_providers() -> list[str]:
+    """Return the providers that the installed package was built with."""
+    return onnxruntime.get_available_providers()
+
+
+def _open_session(
+    model: ModelInfo, providers: list[tuple[str, dict[str, str]]], threads: int
+) -> Any:
+    """Load a model file for the first of the providers; the others run what that one cannot."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -72,14 +69,42 @@ def _open_session(model: ModelInfo, provider: str, threads: int) -> onnxruntime.
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(
-            str(model.path), options, providers=[provider], enable_fallback=False
+            str(model.path), options, providers=providers, enable_fallback=False
         )
     except Exception as error:  # ONNX Runtime's errors share no narrower base
         raise EngineError(f'onnxruntime cannot load {model.path}: {error}') from error
     # A provider that cannot start is left out without an error.
-    if session.get_providers()[0] != provider:
+    wanted, found = providers[0][0], session.get_providers()[0]
+    if found != wanted:
         raise EngineError(
-            f'onnxruntime was asked for {provider} but runs {session.get_providers()[0]}; '
-            'install an onnxruntime package that has this provider'
+            f'onnxruntime was asked for {wanted} but runs {found}: install the libraries that'
+            f' version {onnxruntime.__version__} needs (CUDA, cuDNN, TensorRT)'
         )
     return session
+
+
+def _open_tensorrt(model: ModelInfo, precision: str, threads: int) -> tuple[Any, str]:
+    """Load a model file into TensorRT, from the cache if it was built before; add a note."""
+    width, height = model.input_wh
+    image = np.full((model.batch_size or 1, height, width, 3), model.pad_value, np.uint8)
+
+    def build(folder: Path | None) -> Any:
+        settings = {'trt_fp16_enable': str(int(precision == 'fp16'))}
+        if folder is not None:
+            settings |= {'trt_engine_cache_enable': '1', 'trt_engine_cache_path': str(folder)}
+        session = _open_session(model, [(PROVIDERS['tensorrt'], settings), _CUDA, _CPU], threads)
+        try:
+            # Where the batch size is free, TensorRT builds only when the first image comes.
+            session.run(list(OUTPUTS), {'image': image})
+        except Exception as error:
+            raise EngineError(f'TensorRT cannot run {model.path}: {error}') from error
+        return session
+
+    folder = cache_folder(
+        model, precision=precision, gpu=gpu_name(), version=onnxruntime.__version__
+    )
+    if not folder.is_dir():
+        logging.getLogger(__name__).warning(
+            'TensorRT builds %s for this GPU: this takes minutes, once', model.path
+        )
+    return open_cached(folder, build)

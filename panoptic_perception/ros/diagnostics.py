@@ -45,7 +45,7 @@ def runtime_status(
         **{key: value for key, value in vars(counters).items() if key != 'invalid_reasons'},
         **{key: f'{value:.2f}' for key, value in vars(timings).items()},
         'model': engine.model.path.name if engine else '',
-        **dict.fromkeys(('engine', 'provider', 'precision', 'threads'), ''),
+        **dict.fromkeys(('engine', 'provider', 'precision', 'threads', 'note'), ''),
         **(dataclasses.asdict(engine.info) if engine else {}),
         **{f'invalid/{reason}': count for reason, count in counters.invalid_reasons.items()},
     }

@@ -121,6 +121,8 @@ class PanopticNode(LifecycleNode):
             f'{engine.info.precision} with {engine.info.threads} threads, '
             f'ready after {perf_counter() - start:.1f} s'
         )
+        if engine.info.note:
+            self.get_logger().warning(engine.info.note)
         return super().on_configure(state)
 
     @_reported
@@ -176,6 +178,7 @@ class PanopticNode(LifecycleNode):
             device=settings.device,
             precision=settings.precision,
             threads=settings.threads,
+            provider_policy=settings.provider_policy,
         )
 
     def _announce(self) -> None:

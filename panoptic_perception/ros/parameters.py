@@ -21,6 +21,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
 
 from panoptic_perception.core.results import Thresholds
+from panoptic_perception.engines import DEVICES, ENGINES, PRECISIONS, PROVIDER_POLICIES
 
 Value = bool | int | float | str
 
@@ -84,13 +85,26 @@ class Settings:
         'auto',
         'Library that runs the model.',
         Change.CONFIGURE,
-        choices=('auto', 'onnxruntime'),
+        choices=ENGINES,
     )
     device: str = _parameter(
-        'auto', 'Device that runs the model.', Change.CONFIGURE, choices=('auto', 'cpu')
+        'auto',
+        'Device that runs the model.',
+        Change.CONFIGURE,
+        choices=DEVICES,
     )
     precision: str = _parameter(
-        'auto', 'Arithmetic of the network.', Change.CONFIGURE, choices=('auto', 'fp32')
+        'auto',
+        'Arithmetic of the network; auto is that of the model file.',
+        Change.CONFIGURE,
+        choices=PRECISIONS,
+    )
+    provider_policy: str = _parameter(
+        'strict',
+        'What happens if engine, device or precision cannot be had: strict refuses to configure, '
+        'fallback warns and runs what can be had.',
+        Change.CONFIGURE,
+        choices=PROVIDER_POLICIES,
     )
     threads: int = _parameter(
         0, 'Threads of the engine; 0 means its safe default.', Change.CONFIGURE, low=0, high=64

@@ -106,7 +106,7 @@ def check_accounts(summary, *, sent):
     assert summary['latency_ms']['p95'] <= summary['latency_ms']['p99']
     assert 0 < summary['inference_ms']['p50'] <= summary['inference_ms']['p95']
     assert 0 < summary['overhead_ms']['p50'] <= summary['overhead_ms']['p95']
-    assert (summary['model'], summary['engine']) == ('tiny.onnx', 'onnxruntime')
+    assert (summary['model'], summary['engine']) == ('tiny.onnx', 'openvino')
     assert summary['precision'] == 'fp32'
 
 

@@ -19,7 +19,9 @@ def test_doctor__a_sound_machine(panoptic, tiny_model):
     done = panoptic('doctor', '--model', tiny_model)
     assert done.returncode == 0, done.stdout
     rows = lines(done)
-    for subject in ('Python', 'numpy', 'cv2', 'onnx', 'rosbags', 'onnxruntime', 'model'):
+    for subject in (
+        *('Python', 'numpy', 'cv2', 'onnx', 'rosbags', 'onnxruntime', 'openvino', 'model'),
+    ):
         assert rows[subject][0] == 'ok'
     assert 'CPUExecutionProvider' in rows['onnxruntime'][1]
     assert 'answers in' in rows['model'][1]
@@ -101,7 +103,7 @@ def test_doctor__cure_keeps_the_numpy_of_a_sourced_ros(
 @pytest.mark.parametrize(
     ('command', 'module'),
     [
-        *product(('run', 'bag'), ('numpy', 'cv2', 'onnx', 'onnxruntime', 'rosbags')),
+        *product(('run', 'bag'), ('numpy', 'cv2', 'onnx', 'rosbags')),
         *product(('demo', 'play'), ('numpy', 'cv2', 'rosbags', 'tqdm')),
         *product(('info',), ('numpy', 'onnx')),
     ],
@@ -116,7 +118,17 @@ def test_commands__missing_library_is_one_sentence(
     assert done.returncode == 2
     assert re.fullmatch(r'panoptic: error: [^\n]+\n', done.stderr), done.stderr
     assert 'not here' in done.stderr
-    assert re.search('run `panoptic doctor`|pip install onnxruntime', done.stderr)
+    assert 'run `panoptic doctor`' in done.stderr
+
+
+def test_doctor__missing_openvino_is_yellow(panoptic, tiny_model, without):
+    done = panoptic('doctor', '--model', tiny_model, **without('openvino'))
+    assert lines(done)['openvino'] == (
+        'note',
+        'cannot be imported (not here), so onnxruntime runs the model: '
+        "pip install openvino 'numpy>=1.26'",
+    )
+    assert 'onnxruntime CPUExecutionProvider' in lines(done)['model'][1]
 
 
 def test_doctor__missing_ros_is_yellow_and_names_the_cure(panoptic, tiny_model, without):

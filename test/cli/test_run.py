@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import cv2
 import numpy as np
 import pytest
 
 from panoptic_perception.engines import load_engine
+from panoptic_perception.engines.nvidia import gpu_name
 from panoptic_perception.runtime.perceiver import Perceiver
 
 SCENE_BOXES = {
@@ -68,7 +70,8 @@ def test_run__folder(panoptic, tmp_path, folder, scene, tiny_model, perceiver):
     assert set(summary['median_ms']) == {
         *('read', 'preprocess', 'network', 'postprocess', 'draw', 'write'),
     }
-    assert summary['engine']['provider'] == 'CPUExecutionProvider'
+    assert summary['engine']['engine'] == 'openvino'
+    assert summary['engine']['note'] == ''
     assert len(summary['model']['sha256']) == 64
     assert summary['model']['labels'] == ['vehicle', 'person', 'cycle']
     assert summary['model']['thresholds'] == vars(perceiver.thresholds)
@@ -216,3 +219,19 @@ def test_run__json_may_lie_beside_its_images(panoptic, folder, tiny_model):
         done = panoptic(*words)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith('3 of 3 frames in ')
+
+
+@pytest.mark.skipif(bool(gpu_name()), reason='this machine has an NVIDIA GPU')
+def test_run__a_device_that_is_not_here(panoptic, tmp_path, folder, tiny_model):
+    words = ('run', folder, '--out', tmp_path / 'out', '--model', tiny_model, '--device', 'cuda')
+    done = panoptic(*words)
+    reason = 'device cuda needs an NVIDIA GPU and its driver, and none was found'
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr.startswith(f'panoptic: error: {tiny_model} cannot run with engine auto, ')
+    assert done.stderr.endswith(f'{reason}\n')
+
+    done = panoptic(*words, '--provider-policy', 'fallback')
+
+    assert done.returncode == 0
+    assert re.fullmatch(rf'panoptic: warning: \w+ on cpu in fp32 .*{reason}\n', done.stderr)
+    assert json.loads((tmp_path / 'out' / 'summary.json').read_text())['engine']['note']

@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from panoptic_perception.engines import DEVICES, ENGINES, PRECISIONS, PROVIDER_POLICIES
+
 FILE = Path(__file__).parents[2] / 'launch' / 'panoptic_perception.launch.py'
 SWITCH = ['true', 'false']
 # Name: default and choices; None: any value.
@@ -18,6 +20,10 @@ ARGUMENTS = {
     'namespace': ('', None),
     'params_file': ('.../config/panoptic_perception.yaml', None),
     'model': ('', None),
+    'engine': ('', ['', *ENGINES]),
+    'device': ('', ['', *DEVICES]),
+    'precision': ('', ['', *PRECISIONS]),
+    'provider_policy': ('', ['', *PROVIDER_POLICIES]),
     'image': ('image', None),
     'image_transport': ('', ['', 'raw', 'compressed']),
     'use_sim_time': ('', ['', *SWITCH]),
@@ -75,6 +81,10 @@ def test_description_has_the_arguments(
     [
         ({}, {}),
         ({'model': '/models/1'}, {'model': '/models/1'}),
+        (
+            {'device': 'cuda', 'provider_policy': 'fallback'},
+            {'device': 'cuda', 'provider_policy': 'fallback'},
+        ),
         (
             {'use_sim_time': 'true', 'autostart': 'false'},
             {'use_sim_time': True, 'autostart': False},

@@ -25,6 +25,7 @@ KEYS = [
     'provider',
     'precision',
     'threads',
+    'note',
 ]
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -54,7 +55,9 @@ def test_runtime_status__before_anything():
 
 
 def test_runtime_status__values(tiny_model):
-    engine = load_engine(tiny_model, threads=1)
+    engine = load_engine(
+        tiny_model, engine='onnxruntime', device='cuda', provider_policy='fallback', threads=1
+    )
     counters = CounterSnapshot(
         received=9,
         results=5,
@@ -73,6 +76,7 @@ def test_runtime_status__values(tiny_model):
         'onnxruntime',
         '1',
     )
+    assert values['note'].startswith('onnxruntime on cpu in fp32 instead of')
 
 
 @pytest.mark.parametrize(

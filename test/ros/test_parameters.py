@@ -48,7 +48,7 @@ def test_changed(name, value, stored):
         ({'autostart': 1}, 'autostart must be of type bool, got 1 of type int'),
         ({'model': None}, 'model must be of type str, got None of type NoneType'),
         ({'image_transport': 'zip'}, "image_transport must be one of raw, compressed, got 'zip'"),
-        ({'engine': ''}, "engine must be one of auto, onnxruntime, got ''"),
+        ({'engine': ''}, "engine must be one of auto, onnxruntime, openvino, got ''"),
         ({'threads': 4, 'image_depth': 0}, 'image_depth must be 1 to 100, got 0'),
     ],
 )
@@ -73,7 +73,7 @@ def test_default__is_legal_and_described(name):
 def test_descriptor():
     assert descriptor('autostart').read_only
     assert not descriptor('model').read_only
-    assert descriptor('device').additional_constraints == 'one of auto, cpu'
+    assert descriptor('device').additional_constraints == 'one of auto, cpu, cuda, tensorrt'
     threshold = descriptor('lane_threshold')
     assert threshold.additional_constraints == '-1 or 0 to 1'
     assert threshold.floating_point_range[0].from_value == -1.0

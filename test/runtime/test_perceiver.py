@@ -29,7 +29,7 @@ def test_call__scene(perceiver, scene):
     assert result.drivable_mask()[100, 100] == 0
     assert result.lane_mask()[650, 640] == 255
     assert min(result.times.pre_ms, result.times.network_ms, result.times.post_ms) > 0
-    assert result.engine.provider == 'CPUExecutionProvider'
+    assert result.engine == perceiver.engine.info
     np.testing.assert_array_equal(scene, before)
 
 

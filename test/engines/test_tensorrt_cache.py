@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cache folder of TensorRT, filled by a builder that writes as TensorRT does."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from panoptic_perception.engines import EngineError, read_model
+from panoptic_perception.engines.tensorrt_cache import cache_folder, open_cached
+
+
+class Builder:
+    """Read the folder's one file if it is there, or write it; remember what was done."""
+
+    def __init__(self) -> None:
+        self.built: list[Path | None] = []
+
+    def __call__(self, folder: Path | None) -> str:
+        file = folder / 'graph.engine' if folder else None
+        if file and file.exists():
+            if file.read_text() != 'whole':
+                raise EngineError('cannot read graph.engine')
+            return 'read'
+        self.built.append(folder)
+        if file:
+            file.write_text('whole')
+        return 'built'
+
+
+@pytest.fixture
+def builder() -> Builder:
+    return Builder()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / 'cache' / 'key'
+
+
+def test_open_cached__built_once(builder, folder):
+    assert open_cached(folder, builder) == ('built', '')
+    assert builder.built[0].parent == folder.parent
+    assert list(folder.parent.iterdir()) == [folder]
+    assert open_cached(folder, builder) == ('read', '')
+    assert len(builder.built) == 1
+
+
+def test_open_cached__a_failed_build_leaves_nothing(folder):
+    def fail(part):
+        (part / 'half').touch()
+        raise EngineError('no memory')
+
+    with pytest.raises(EngineError, match='no memory'):
+        open_cached(folder, fail)
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_open_cached__a_damaged_cache_is_made_anew(builder, folder):
+    folder.mkdir(parents=True)
+    (folder / 'graph.engine').write_text('cut sh')
+    made, note = open_cached(folder, builder)
+    assert made == 'built'
+    assert note == f'the cache {folder} was of no use and is made anew: cannot read graph.engine'
+    assert open_cached(folder, builder) == ('read', '')
+
+
+def test_open_cached__a_place_that_cannot_be_written(builder, folder):
+    folder.parent.write_text('a file where the folder should be')
+    made, note = open_cached(folder, builder)
+    assert (made, builder.built) == ('built', [None])
+    assert note.startswith(f'TensorRT builds at every start: {folder.parent}: ')
+
+
+def test_open_cached__another_process_was_faster(builder, folder):
+    def build_slowly(part):
+        open_cached(folder, builder)
+        return builder(part)
+
+    assert open_cached(folder, build_slowly) == ('built', '')
+    assert list(folder.parent.iterdir()) == [folder]
+    assert open_cached(folder, builder) == ('read', '')
+
+
+def test_cache_folder__differs_with_whatever_changes_the_engine(tiny_model, monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    model = read_model(tiny_model)
+    facts = {'precision': 'fp16', 'gpu': 'NVIDIA A10/24GB', 'version': '1.32.0'}
+    others = [{'precision': 'fp32'}, {'gpu': 'Orin'}, {'version': '1.32.1'}]
+    folders = [cache_folder(model, **facts | other) for other in ({}, *others)]
+    folders.append(cache_folder(dataclasses.replace(model, sha256='0' * 64), **facts))
+    assert len(set(folders)) == 5
+    assert folders[0] == (
+        tmp_path / 'panoptic_perception' / 'tensorrt'
+        / f'{model.sha256[:16]}-fp16-NVIDIA-A10-24GB-onnxruntime-1.32.0'
+    )  # fmt: skip

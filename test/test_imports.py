@@ -90,7 +90,7 @@ def test_absolute() -> None:
     assert [absolute(file, node) for node in nodes] == ['x.y', 'a.b.d', 'a.b', 'a.e']
 
 
-@pytest.mark.parametrize('package', ['core', 'engines', 'runtime', 'bags'])
+@pytest.mark.parametrize('package', ['core', 'engines', 'runtime', 'bench', 'bags'])
 def test_pure_packages_are_free_of_ros(package: str) -> None:
     files = modules(f'panoptic_perception/{package}')
     assert files

@@ -11,10 +11,18 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from panoptic_perception import __version__
-from panoptic_perception.cli import bag, demo, doctor, info, play, run
+from panoptic_perception.cli import bag, bench, demo, doctor, info, play, run
 from panoptic_perception.core.errors import StatedError
 
-_COMMANDS = {'run': run, 'bag': bag, 'play': play, 'demo': demo, 'info': info, 'doctor': doctor}
+_COMMANDS = {
+    'run': run,
+    'bag': bag,
+    'play': play,
+    'demo': demo,
+    'bench': bench,
+    'info': info,
+    'doctor': doctor,
+}
 _INTERRUPTED = 130
 
 

@@ -18,7 +18,7 @@ COLUMNS = 3
 def draw_pareto(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     """Draw a panel for each score of the rows of a comparison's table into a PNG."""
     panels = _panels(rows)
-    lines = -(-len(panels) // COLUMNS)
+    lines = max(1, -(-len(panels) // COLUMNS))
     figure = Figure(
         figsize=(COLUMNS * PANEL_INCHES[0], lines * PANEL_INCHES[1]), layout='constrained'
     )

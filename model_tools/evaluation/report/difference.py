@@ -51,11 +51,13 @@ def _check_alike(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
 def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return what two records must have in common."""
     protocol = record['protocols'][PROTOCOL]
+    settings = protocol['settings']
     return {
+        'data': record['data']['name'],
         'split': record['data']['split'],
         'images': record['data']['images'],
-        'labels': [column.subject for column in columns(PROTOCOL, protocol)],
-        'min_box_height': protocol['settings']['min_box_height'],
+        # Thresholds belong to a network, and so does its input.
+        **{k: v for k, v in settings.items() if 'threshold' not in k and k != 'geometry'},
         'slices': {
             key: {name: part['images'] for name, part in values.items()}
             for key, values in protocol['slices'].items()

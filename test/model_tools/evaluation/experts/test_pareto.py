@@ -34,3 +34,9 @@ def test_draw_pareto__a_panel_for_each_score_that_was_measured(tmp_path):
     fifths = [picture[:, i * width // 5 : (i + 1) * width // 5] for i in range(5)]
     inked = [(part < 128).any() for part in fifths]
     assert inked == [True, True, True, True, False]
+
+
+def test_draw_pareto__nothing_scored(tmp_path):
+    path = tmp_path / 'pareto.png'
+    draw_pareto([row('a', 20, {}, None)], path)
+    assert (cv2.imread(str(path)) == 255).all()

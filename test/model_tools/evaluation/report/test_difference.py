@@ -42,10 +42,29 @@ def test_difference_table__nothing_scored(bare_record):
     assert _rows(difference_table(bare_record, bare_record))['all'] == ['-', '-']
 
 
-def test_difference_table__other_images_refused(record, other):
-    other['data']['images'] = 12
-    with pytest.raises(DocumentError, match='same evaluation: images: 90 and 12; evaluate alike'):
+@pytest.mark.parametrize(
+    ('change', 'told'),
+    [
+        ({'data': {'images': 12}}, 'images: 90 and 12'),
+        ({'data': {'name': 'OTHER'}}, 'data: ROADS and OTHER'),
+        ({'settings': {'match': 'greedy'}}, 'match: coco and greedy'),
+        ({'settings': {'labels': ['vehicle']}}, 'labels: '),
+    ],
+)
+def test_difference_table__another_evaluation_refused(record, other, change, told):
+    other['data'].update(change.get('data', {}))
+    other['protocols']['dataset']['settings'].update(change.get('settings', {}))
+    with pytest.raises(DocumentError, match=f'same evaluation: {told}'):
         difference_table(record, other)
+
+
+def test_difference_table__thresholds_and_input_may_differ(record, other):
+    settings = other['protocols']['dataset']['settings']
+    settings.update(lane_threshold=0.4, geometry='letterbox 896x448')
+    record['protocols']['dataset']['settings'].update(
+        lane_threshold=0.5, geometry='letterbox 640x384'
+    )
+    assert '-0.050' in difference_table(record, other)
 
 
 def test_command(record, other, tmp_path, capsys):

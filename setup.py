@@ -39,7 +39,7 @@ setup(
         'tqdm',
     ],
     extras_require={
-        # The faster engine on a CPU; without it ONNX Runtime runs the model.
+        # On a CPU the faster engine for int8 files and the only one for bf16.
         'openvino': ['openvino>=2024.0'],
         'tools': [
             'Jinja2',

@@ -3,12 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import prod
 
 import onnx
 
-Shapes = Mapping[str, tuple[int, ...]]
+Shape = tuple[int, ...]
+
+# The operators that are counted, with the place of the weights among their inputs.
+_WEIGHTS = {
+    'Conv': 1,
+    'ConvInteger': 1,
+    'ConvTranspose': 1,
+    'Gemm': 1,
+    'MatMul': 1,
+    'MatMulInteger': 1,
+    'QLinearConv': 3,
+    'QLinearMatMul': 3,
+}
 
 
 def count_macs(model: onnx.ModelProto) -> int | None:
@@ -26,26 +37,25 @@ def count_macs(model: onnx.ModelProto) -> int | None:
     shapes = _known_shapes(onnx.shape_inference.infer_shapes(single, data_prop=True).graph)
     total = 0
     for node in single.graph.node:
-        if node.op_type in ('Conv', 'ConvTranspose', 'Gemm', 'MatMul'):
-            if not {*node.input[:2], node.output[0]} <= shapes.keys():
+        if node.op_type in _WEIGHTS:
+            names = (node.input[0], node.input[_WEIGHTS[node.op_type]], node.output[0])
+            if not set(names) <= shapes.keys():
                 return None
-            total += _node_macs(node, shapes)
+            total += _node_macs(node, *(shapes[name] for name in names))
     return total
 
 
-def _node_macs(node: onnx.NodeProto, shapes: Shapes) -> int:
-    first, second = (shapes[name] for name in node.input[:2])
-    result = shapes[node.output[0]]
+def _node_macs(node: onnx.NodeProto, first: Shape, weights: Shape, result: Shape) -> int:
     # Weights are (out, in / groups, ...), and (in, out / groups, ...) where transposed.
-    if node.op_type == 'Conv':
-        return prod(result) * prod(second[1:])
     if node.op_type == 'ConvTranspose':
-        return prod(first) * prod(second[1:])
+        return prod(first) * prod(weights[1:])
+    if 'Conv' in node.op_type:
+        return prod(result) * prod(weights[1:])
     turned = any(item.name == 'transA' and item.i for item in node.attribute)
     return prod(result) * first[0 if turned else -1]
 
 
-def _known_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
+def _known_shapes(graph: onnx.GraphProto) -> dict[str, Shape]:
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         sides = tuple(side.dim_value for side in value.type.tensor_type.shape.dim)

@@ -15,7 +15,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 CHANNELS = 128
-LAYERS = 2
+# So many that what an engine needs for any network at all is lost among them.
+LAYERS = 8
 HEIGHT, WIDTH = 96, 160
 # The first layer sees the three colours, the others all channels.
 GMAC = 9 * (3 + LAYERS * CHANNELS) * CHANNELS * HEIGHT * WIDTH / 1e9

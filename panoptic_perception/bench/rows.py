@@ -76,8 +76,8 @@ class Row:
 
 
 def roof_cases(rows: Sequence[Row], folder: Path) -> list[Case]:
-    """Write the networks that show the roof of each engine and precision in use, for one core."""
-    cases: list[Case] = []
+    """Write the networks that show the roof of each arithmetic in use, for one core."""
+    cases: dict[tuple[str, str, str], Case] = {}
     for row in rows:
         if row.process is not None:
             info = row.process.info
@@ -86,8 +86,8 @@ def roof_cases(rows: Sequence[Row], folder: Path) -> list[Case]:
             if not model.exists():
                 onnx.save(build_roof_model(int8=int8), model)
             case = Case('roof', model, info.engine, row.case.device, info.precision, threads=1)
-            cases.append(case)
-    return list(dict.fromkeys(cases))
+            cases[info.engine, info.provider, info.precision] = case
+    return list(cases.values())
 
 
 def measure_rounds(rows: Sequence[Row], rounds: int) -> Iterator[int]:

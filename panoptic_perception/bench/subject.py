@@ -13,7 +13,7 @@ import numpy as np
 
 from panoptic_perception.bench.case import Case
 from panoptic_perception.core.codec import decode_compressed
-from panoptic_perception.engines import Engine, NetworkOutput, load_engine
+from panoptic_perception.engines import Engine, EngineError, NetworkOutput, load_engine
 from panoptic_perception.runtime.perceiver import Perceiver
 
 
@@ -42,20 +42,26 @@ class Sample:
 
 
 class Subject:
-    """A loaded model and the frame to show it."""
+    """
+    A loaded model and the frame to show it.
+
+    Raises:
+        EngineError: What the case asks for cannot be had here, its number of threads included.
+    """
 
     def __init__(self, case: Case, jpeg: bytes) -> None:
         # A row of one thread shall be one thread in all its parts.
         cv2.setNumThreads(case.threads)
-        self.engine = MeteredEngine(
-            load_engine(
-                case.model,
-                engine=case.engine,
-                device=case.device,
-                precision=case.precision,
-                threads=case.threads,
-            )
+        engine = load_engine(
+            case.model,
+            engine=case.engine,
+            device=case.device,
+            precision=case.precision,
+            threads=case.threads,
         )
+        if engine.info.threads != case.threads:
+            raise EngineError(engine.info.note)
+        self.engine = MeteredEngine(engine)
         self.jpeg = jpeg
         self._perceiver = Perceiver(self.engine)
 

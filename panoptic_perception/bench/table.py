@@ -13,7 +13,7 @@ Entry = Mapping[str, Any]
 _RAN: dict[str, Callable[[Entry], str]] = {
     'model': lambda row: row['asked']['name'],
     'engine': lambda row: row['engine'],
-    'provider': lambda row: row['provider'].removesuffix('ExecutionProvider'),
+    'provider': lambda row: _provider(row),
     'precision': lambda row: row['precision'],
     'threads': lambda row: str(row['threads']),
 }
@@ -85,16 +85,25 @@ def _roof_lines(report: Entry) -> list[str]:
     """Return the roofs, and the work of each model that they are held against."""
     if not report.get('roofs'):
         return []
-    roofs = [
-        f'{roof["engine"]} {roof["precision"]} {roof["gmac_per_s"]:.0f}'
-        for roof in report['roofs']
-    ]
+    roofs = [_roof(roof, report['roofs']) for roof in report['roofs']]
     models = {row['asked']['name']: row['gmac'] for row in report['rows']}
     work = [f'{name} {_number(gmac, 2)}' for name, gmac in models.items()]
     return [
         f'roof of one core (or the GPU) in GMAC/s: {", ".join(roofs)};'
         f' GMAC of a frame: {", ".join(work)}'
     ]
+
+
+def _roof(roof: Entry, roofs: Sequence[Entry]) -> str:
+    """Return a roof by its engine and precision, and its provider where they leave it open."""
+    names = [(other['engine'], other['precision']) for other in roofs]
+    several = names.count((roof['engine'], roof['precision'])) > 1
+    provider = [_provider(roof)] if several else []
+    return ' '.join((roof['engine'], *provider, roof['precision'], f'{roof["gmac_per_s"]:.0f}'))
+
+
+def _provider(row: Entry) -> str:
+    return row['provider'].removesuffix('ExecutionProvider')
 
 
 def _ran(row: Entry) -> str:

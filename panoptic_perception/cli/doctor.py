@@ -60,8 +60,9 @@ def examine(model: Path | None) -> Iterator[Finding]:
     if 'numpy' in sys.modules:
         yield _library('cv2', '4.5', _pip("'opencv-python-headless<5'"))
         yield _library('onnx', '1.16', _pip('onnx'))
-        yield _onnxruntime()
-        yield _openvino()
+        # What looks at the engines needs both.
+        if {'cv2', 'onnx'} <= sys.modules.keys():
+            yield from _engines()
         yield _model(model)
         yield from _ros()
     yield from _middleware()
@@ -98,21 +99,31 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split('.')[:2] if part.isdigit())
 
 
+def _engines() -> list[Finding]:
+    """Report the engines: a missing one is red only if the other is missing, too."""
+    findings = [_onnxruntime(), _openvino()]
+    if any(finding.level == 'ok' for finding in findings):
+        return findings
+    return [finding._replace(level='FAIL') for finding in findings]
+
+
 def _onnxruntime() -> Finding:
     try:
         import onnxruntime
     except ImportError as error:
         cure = _pip('onnxruntime')
-        return Finding('FAIL', 'onnxruntime', f'cannot be imported ({error}): {cure}')
+        return Finding('note', 'onnxruntime', f'cannot be imported ({error}): {cure}')
     providers = ', '.join(onnxruntime.get_available_providers())
     return Finding('ok', 'onnxruntime', f'{onnxruntime.__version__}, providers: {providers}')
 
 
 def _openvino() -> Finding:
     try:
-        import openvino
+        from panoptic_perception.engines.quiet_openvino import import_openvino
+
+        openvino = import_openvino()
     except ImportError as error:
-        why = f'cannot be imported ({error}), so onnxruntime runs the model'
+        why = f'cannot be imported ({error}), so int8 files run slower and bf16 is not to be had'
         return Finding('note', 'openvino', f'{why}: {_pip("openvino")}')
     return Finding('ok', 'openvino', openvino.__version__)
 
@@ -130,12 +141,13 @@ def _model(path: Path | None) -> Finding:
     except StatedError as error:
         return Finding('FAIL', 'model', str(error))
     width, height = engine.model.input_wh
-    return Finding(
-        'ok',
-        'model',
+    info = engine.info
+    text = (
         f'{engine.model.path} answers in {steady_ms:.0f} ms ({width}x{height},'
-        f' {engine.info.engine} {engine.info.provider}, {engine.info.precision},'
-        f' {engine.info.threads} threads)',
+        f' {info.engine} {info.provider}, {info.precision}, {info.threads} threads)'
+    )
+    return Finding(
+        'note' if info.note else 'ok', 'model', ': '.join(filter(None, (text, info.note)))
     )
 
 

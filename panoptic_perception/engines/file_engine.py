@@ -14,13 +14,9 @@ from panoptic_perception.core.results import EngineInfo
 from panoptic_perception.engines.engine import EngineError, NetworkOutput, checked_output
 from panoptic_perception.engines.model_file import ModelInfo
 
-MAX_THREADS = 256
-
 
 def thread_count(threads: int) -> int:
     """Return the number of threads to run with; 0 means two, or one on a single core."""
-    if not 0 <= threads <= MAX_THREADS:
-        raise EngineError(f'threads must be 0 (automatic) to {MAX_THREADS}, found {threads}')
     return threads or min(2, len(os.sched_getaffinity(0)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from panoptic_perception.engines.nvidia import gpu_name
 from panoptic_perception.engines.policy import Way
+from panoptic_perception.engines.quiet_openvino import import_openvino
 
 
 def obstacle(way: Way) -> str:
@@ -16,14 +17,16 @@ def obstacle(way: Way) -> str:
 
 def _openvino_obstacle(precision: str) -> str:
     try:
-        import openvino
+        openvino = import_openvino()
     except ImportError as error:
         return f'openvino cannot be loaded ({error}): pip install openvino'
-    if precision == 'bf16':
+    if precision != 'bf16':
+        return ''
+    try:
         abilities = openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
-        if 'BF16' not in abilities:
-            return 'this CPU has no bf16: choose precision fp32'
-    return ''
+    except Exception as error:  # OpenVINO's errors share no narrower base
+        return f'openvino does not start ({error}): pip install --force-reinstall openvino'
+    return '' if 'BF16' in abilities else 'this CPU has no bf16: choose precision fp32'
 
 
 def _onnxruntime_obstacle(device: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from panoptic_perception.engines import installed
 from panoptic_perception.engines.engine import Engine, EngineError
-from panoptic_perception.engines.file_engine import thread_count
 from panoptic_perception.engines.model_file import ModelInfo, read_model
 from panoptic_perception.engines.policy import AUTO, STRICT, Way, Wish, choose
+
+MAX_THREADS = 256
 
 
 def load_engine(
@@ -26,11 +27,14 @@ def load_engine(
 
     Args:
         path: The model file.
-        engine: 'auto', 'onnxruntime' or 'openvino'. On a CPU, 'auto' is OpenVINO if installed.
+        engine: 'auto', 'onnxruntime' or 'openvino'. On a CPU, 'auto' is OpenVINO for int8 files
+            and bf16, else ONNX Runtime; where one of them is missing, the other.
         device: 'auto', 'cpu', 'cuda' or 'tensorrt'. 'auto' is CUDA where a GPU and an ONNX
             Runtime for it are found, else the CPU.
-        precision: 'auto' (that of the model file), 'fp32', 'bf16', 'fp16' or 'int8'.
-        threads: Threads of the engine; 0 means two, or one on a single core.
+        precision: 'auto', 'fp32', 'bf16', 'fp16' or 'int8'. 'auto' is that of the model file, on
+            TensorRT fp16.
+        threads: Threads of the engine; 0 means two, or one on a single core. A number that is
+            not met is told in the note, whatever the policy.
         provider_policy: 'strict' refuses what cannot be had; 'fallback' runs what can be.
 
     Raises:
@@ -39,7 +43,8 @@ def load_engine(
 
     """
     wish = Wish(engine, device, precision, provider_policy)
-    threads = thread_count(threads)
+    if not 0 <= threads <= MAX_THREADS:
+        raise EngineError(f'threads must be 0 (automatic) to {MAX_THREADS}, found {threads}')
     model = read_model(path)
     # What looked well and did not open, such as CUDA without its libraries.
     failures: dict[Way, str] = {}

@@ -25,7 +25,7 @@ __all__ = ['ModelFileError', 'ModelInfo', 'Thresholds', 'default_model_path', 'r
 SCHEMA = 1
 MAX_BYTES = 512 * 1024 * 1024
 MAX_SIDE = 8192
-PRECISIONS = ('fp32', 'fp16', 'int8')
+FILE_PRECISIONS = ('fp32', 'fp16', 'int8')
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def _describe(path: Path, sha256: str, model: onnx.ModelProto) -> ModelInfo:
         raise ModelFileError(f"has input colour {image.get('colour')!r}; expected 'bgr'")
     thresholds = _metadata(raw, 'panoptic.thresholds', dict)
     precision = _metadata(raw, 'panoptic.precision', str)
-    if precision not in PRECISIONS:
-        raise ModelFileError(f'has precision {precision!r}; expected one of {PRECISIONS}')
+    if precision not in FILE_PRECISIONS:
+        raise ModelFileError(f'has precision {precision!r}; expected one of {FILE_PRECISIONS}')
     return ModelInfo(
         path=path,
         sha256=sha256,

@@ -13,7 +13,7 @@ import onnxruntime
 
 from panoptic_perception.core.results import EngineInfo
 from panoptic_perception.engines.engine import EngineError
-from panoptic_perception.engines.file_engine import FileEngine
+from panoptic_perception.engines.file_engine import FileEngine, thread_count
 from panoptic_perception.engines.graph_checks import OUTPUTS
 from panoptic_perception.engines.model_file import ModelInfo
 from panoptic_perception.engines.nvidia import gpu_name
@@ -30,11 +30,12 @@ _CUDA = (PROVIDERS['cuda'], {'use_tf32': '0'})
 
 
 class OnnxRuntimeEngine(FileEngine):
-    """A model loaded into ONNX Runtime."""
+    """A model loaded into ONNX Runtime; `threads` 0 is the safe number for this machine."""
 
     def __init__(
         self, model: ModelInfo, *, device: str, precision: str, threads: int, note: str = ''
     ) -> None:
+        threads = thread_count(threads)
         batch_size = model.batch_size
         if device == 'tensorrt':
             self._session, cache_note = _open_tensorrt(model, precision, threads)

@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
-import openvino
 
 from panoptic_perception.core.results import EngineInfo
 from panoptic_perception.engines.engine import EngineError
-from panoptic_perception.engines.file_engine import FileEngine
+from panoptic_perception.engines.file_engine import FileEngine, thread_count
 from panoptic_perception.engines.graph_checks import OUTPUTS
 from panoptic_perception.engines.model_file import ModelInfo
+from panoptic_perception.engines.quiet_openvino import import_openvino
+
+if TYPE_CHECKING:
+    import openvino
 
 _DEVICE = 'CPU'
 # What is computed beside the integers of an int8 file is computed in float32.
@@ -20,15 +25,21 @@ _HINTS = {'fp32': 'f32', 'bf16': 'bf16', 'int8': 'f32'}
 
 
 class OpenVinoEngine(FileEngine):
-    """A model compiled by OpenVINO, once for each batch size that is asked for."""
+    """
+    A model compiled by OpenVINO, once for each batch size that is asked for.
+
+    `threads` 0 is the safe number for this machine. Several threads may call `run`, which
+    serves one after the other.
+    """
 
     def __init__(self, model: ModelInfo, *, precision: str, threads: int, note: str = '') -> None:
         self._path = str(model.path)
-        self._core = openvino.Core()
+        # A request serves one thread: a second one gets an error or waits for ever.
+        self._lock = Lock()
         self._settings = {
             # Left alone, OpenVINO computes in bf16 wherever the CPU has it.
             'INFERENCE_PRECISION_HINT': _HINTS[precision],
-            'INFERENCE_NUM_THREADS': threads,
+            'INFERENCE_NUM_THREADS': thread_count(threads),
             'NUM_STREAMS': 1,
             'PERFORMANCE_HINT': 'LATENCY',
             # Two processes on one host would be pinned to the same cores.
@@ -36,31 +47,33 @@ class OpenVinoEngine(FileEngine):
         }
         batch_size = model.batch_size or 1
         try:
+            self._core = import_openvino().Core()
             compiled = self._compile(batch_size)
+            self._requests = {batch_size: compiled.create_infer_request()}
+            hint = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
+            found = compiled.get_property('INFERENCE_NUM_THREADS')
         except Exception as error:  # a damaged name makes an error of text, not of OpenVINO
             reason = ' '.join(str(error).split())  # it comes in several lines
             raise EngineError(f'openvino cannot load {model.path}: {reason}') from error
-        hint = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
         if hint != _HINTS[precision]:
             raise EngineError(f'openvino was asked for {_HINTS[precision]} but computes in {hint}')
-        found = compiled.get_property('INFERENCE_NUM_THREADS')
-        if found != threads:
+        if threads and found != threads:
             few = f'openvino takes {found} of {threads} threads, one for each core'
             note = '; '.join(filter(None, (note, few)))
         info = EngineInfo('openvino', _DEVICE, precision, found, note)
         super().__init__(model, info, batch_size=model.batch_size)
-        self._requests = {batch_size: compiled.create_infer_request()}
 
     def _infer(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         batch_size = len(images)
-        if batch_size not in self._requests:
-            self._requests[batch_size] = self._compile(batch_size).create_infer_request()
-        results = self._requests[batch_size].infer({'image': images}, share_inputs=True)
+        with self._lock:
+            if batch_size not in self._requests:
+                self._requests[batch_size] = self._compile(batch_size).create_infer_request()
+            results = self._requests[batch_size].infer({'image': images}, share_inputs=True)
         return {name: results[name] for name in OUTPUTS}
 
     def _compile(self, batch_size: int) -> openvino.CompiledModel:
         """Compile for one batch size: a free one costs 3 to 7 % of the time of each image."""
         model = self._core.read_model(self._path)
         _, *sides = model.input('image').get_partial_shape()
-        model.reshape({'image': openvino.PartialShape([batch_size, *sides])})
+        model.reshape({'image': [batch_size, *sides]})
         return self._core.compile_model(model, _DEVICE, self._settings)

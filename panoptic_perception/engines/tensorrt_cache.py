@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from panoptic_perception.engines.engine import EngineError
@@ -30,26 +29,27 @@ def open_cached(folder: Path, build: Callable[[Path | None], T]) -> tuple[T, str
     Return what `build(folder)` makes and a note, '' if the cache served.
 
     `build` reads the files it finds in the folder and writes those it misses; None means to keep
-    none. A new folder is filled beside its place and moved there when it is whole; a damaged one
-    is replaced.
+    none. A new folder is filled beside its place and moved there when it is whole; one that is of
+    no use goes only then, for the fault may lie elsewhere, as in a GPU without free memory.
     """
     note = ''
     if folder.is_dir():
         try:
             return build(folder), ''
         except EngineError as error:
-            shutil.rmtree(folder, ignore_errors=True)
             note = f'the cache {folder} was of no use and is made anew: {error}'
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix='.part-', dir=folder.parent))
+        work = TemporaryDirectory(prefix='.part-', dir=folder.parent, ignore_cleanup_errors=True)
     except OSError as error:
         return build(None), f'TensorRT builds at every start: {folder.parent}: {error.strerror}'
-    try:
+    with work:
+        part = Path(work.name, 'new')
+        part.mkdir()
         built = build(part)
         # Another process may have been faster; its folder is as good.
         with suppress(OSError):
+            if note:
+                folder.rename(Path(work.name, 'old'))
             part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return built, note

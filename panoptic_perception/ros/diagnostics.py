@@ -40,7 +40,8 @@ def runtime_status(
         timings: Times of the last results.
         engine: The engine that runs, None before one is loaded.
     """
-    level, message = _judge(state, trouble, counters, previous, timings)
+    note = engine.info.note if engine else ''
+    level, message = _judge(state, trouble, note, counters, previous, timings)
     values = {
         **{key: value for key, value in vars(counters).items() if key != 'invalid_reasons'},
         **{key: f'{value:.2f}' for key, value in vars(timings).items()},
@@ -55,6 +56,7 @@ def runtime_status(
 def _judge(
     state: str,
     trouble: str,
+    note: str,
     counters: CounterSnapshot,
     previous: CounterSnapshot,
     timings: TimingSummary,
@@ -68,6 +70,8 @@ def _judge(
         return DiagnosticStatus.ERROR, f'{state}: all frames fail'
     if failed > 0 or invalid > 0:
         return DiagnosticStatus.WARN, f'{state}: {failed} frames failed, {invalid} invalid'
+    if note:
+        return DiagnosticStatus.WARN, f'{state}: {note}'
     return DiagnosticStatus.OK, f'{state}: {timings.fps:.1f} frames/s'
 
 

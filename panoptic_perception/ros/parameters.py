@@ -95,7 +95,7 @@ class Settings:
     )
     precision: str = _parameter(
         'auto',
-        'Arithmetic of the network; auto is that of the model file.',
+        'Arithmetic of the network; auto is that of the model file, on TensorRT fp16.',
         Change.CONFIGURE,
         choices=PRECISIONS,
     )

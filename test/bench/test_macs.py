@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from panoptic_perception.bench.macs import count_macs
 from panoptic_perception.bench.roof import build_roof_model
@@ -12,14 +12,23 @@ from panoptic_perception.engines import default_model_path
 
 
 def one_node(kind: str, shape: list[int | str], weights: tuple[int, ...], **attributes):
-    """Return a model of one node with an input and constant weights."""
-    values = helper.make_tensor_value_info('x', TensorProto.FLOAT, shape)
+    """Return a model of one node with constant weights, in integers where it takes them."""
+    inputs = ['x', 's', 'z', 'w', 's', 'z', 's', 'z'] if kind.startswith('QLinear') else ['x', 'w']
+    integer = kind.startswith('QLinear') or kind.endswith('Integer')
+    element = np.uint8 if integer else np.float32
+    values = helper.make_tensor_value_info(
+        'x', helper.np_dtype_to_tensor_dtype(np.dtype(element)), shape
+    )
     graph = helper.make_graph(
-        [helper.make_node(kind, ['x', 'w'], ['y'], **attributes)],
+        [helper.make_node(kind, inputs, ['y'], **attributes)],
         'one',
         [values],
         [helper.make_empty_tensor_value_info('y')],
-        [numpy_helper.from_array(np.zeros(weights, np.float32), 'w')],
+        [
+            numpy_helper.from_array(np.zeros(weights, element), 'w'),
+            numpy_helper.from_array(np.float32(1), 's'),
+            numpy_helper.from_array(np.uint8(0), 'z'),
+        ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 18)])
 
@@ -38,6 +47,10 @@ def one_node(kind: str, shape: list[int | str], weights: tuple[int, ...], **attr
         (one_node('Gemm', ['N', 5], (5, 7)), 5 * 7),
         (one_node('Gemm', ['N', 5], (1, 7), transA=1), 5 * 7),
         (one_node('MatMul', ['N', 3, 5], (5, 7)), 3 * 5 * 7),
+        (one_node('QLinearConv', ['N', 3, 10, 20], (8, 3, 3, 3), pads=[1] * 4), 8 * 3 * 9 * 200),
+        (one_node('ConvInteger', ['N', 3, 10, 20], (8, 3, 3, 3), pads=[1] * 4), 8 * 3 * 9 * 200),
+        (one_node('QLinearMatMul', ['N', 3, 5], (5, 7)), 3 * 5 * 7),
+        (one_node('MatMulInteger', ['N', 3, 5], (5, 7)), 3 * 5 * 7),
         (one_node('Conv', ['N', 3, 'H', 'W'], (8, 3, 1, 1)), None),
     ],
 )

@@ -3,11 +3,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from operator import attrgetter
+from types import SimpleNamespace
 
 import onnx
 
 from panoptic_perception.bench.rows import WARM_UP_ROUNDS, Row, measure_rounds, roof_cases
 from panoptic_perception.bench.subject import measure_frame
+from panoptic_perception.core.results import EngineInfo
 
 
 def test_rows__missing_and_lost_ones_keep_their_reason(tiny_case, jpeg, tmp_path):
@@ -33,3 +35,25 @@ def test_rows__missing_and_lost_ones_keep_their_reason(tiny_case, jpeg, tmp_path
         assert roof_cases([row], tmp_path) == []
     finally:
         row.close()
+
+
+def test_roof_cases__one_for_each_arithmetic_however_it_was_asked_for(tiny_case, tmp_path):
+    def row(device, *facts):
+        process = SimpleNamespace(info=EngineInfo(*facts))
+        return SimpleNamespace(case=replace(tiny_case, device=device), process=process)
+
+    cpu = ('onnxruntime', 'CPUExecutionProvider', 'fp32')
+    rows = [
+        row('cpu', *cpu, 1),
+        row('auto', *cpu, 2),
+        row('cuda', 'onnxruntime', 'CUDAExecutionProvider', 'fp32', 1),
+        row('cpu', 'openvino', 'CPU', 'bf16', 1),
+        row('cpu', 'openvino', 'CPU', 'int8', 1),
+    ]
+    found = [(case.engine, case.precision, case.threads) for case in roof_cases(rows, tmp_path)]
+    assert found == [
+        ('onnxruntime', 'fp32', 1),
+        ('onnxruntime', 'fp32', 1),
+        ('openvino', 'bf16', 1),
+        ('openvino', 'int8', 1),
+    ]

@@ -63,6 +63,15 @@ def test_report_lines__frames(measured):
     )
 
 
+def test_report_lines__roofs_of_two_providers_are_told_apart(measured):
+    rows = report_rows([measured([10])], gmac={Path('road.onnx'): 0.4}, roofs=[ROOF])
+    cuda = ROOF | {'provider': 'CUDAExecutionProvider', 'gmac_per_s': 9000.0}
+    int8 = ROOF | {'precision': 'int8', 'gmac_per_s': 300.0}
+    lines = report_lines(HEAD | {'rows': rows, 'roofs': [ROOF, cuda, int8]})
+    roofs = 'onnxruntime CPU fp32 100, onnxruntime CUDA fp32 9000, onnxruntime int8 300'
+    assert f'GMAC/s: {roofs}; GMAC of' in lines[-1]
+
+
 def test_report_lines__what_is_not_known_is_a_dash(measured):
     rows = report_rows(
         [replace(measured([10]), peak_mb=None)], gmac={Path('road.onnx'): None}, roofs=[]

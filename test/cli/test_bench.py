@@ -12,12 +12,15 @@ import pytest
 
 def test_bench__the_shipped_model(panoptic, tmp_path):
     done = panoptic(
-        'bench', '--engines', 'onnxruntime', '--precisions', 'fp32', 'bf16', '--rounds', 2,
-        '--json', tmp_path / 'bench.json', '--plot', tmp_path / 'bench.png', timeout=240,
+        'bench', '--engines', 'onnxruntime', '--devices', 'cpu', '--precisions', 'fp32', 'bf16',
+        '--rounds', 2, '--json', tmp_path / 'bench.json', '--plot', tmp_path / 'bench.png',
+        timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert '[1/4] panoptic onnxruntime fp32 threads=1: ready' in done.stderr
-    assert re.search(r'^not measured: panoptic onnxruntime bf16 threads=2: ', done.stdout, re.M)
+    assert '[1/4] panoptic onnxruntime cpu fp32 threads=1: ready' in done.stderr
+    assert re.search(
+        r'^not measured: panoptic onnxruntime cpu bf16 threads=2: ', done.stdout, re.M
+    )
     table = re.findall(r'^panoptic +onnxruntime +CPU +fp32 +(\d)', done.stdout, re.MULTILINE)
     assert table == ['1', '2']
 

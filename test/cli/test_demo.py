@@ -93,6 +93,7 @@ def test_demo__video(panoptic, tmp_path, video, tiny_model):
     assert str(out / 'overlay.mp4') in done.stdout
     summary = json.loads((out / 'summary.json').read_text())
     check_accounts(summary, sent=5)
+    assert summary['engine'] == load_engine(tiny_model).info.engine
     check_pictures(out, summary, rate=10)
 
 
@@ -106,8 +107,7 @@ def check_accounts(summary, *, sent):
     assert summary['latency_ms']['p95'] <= summary['latency_ms']['p99']
     assert 0 < summary['inference_ms']['p50'] <= summary['inference_ms']['p95']
     assert 0 < summary['overhead_ms']['p50'] <= summary['overhead_ms']['p95']
-    assert (summary['model'], summary['engine']) == ('tiny.onnx', 'openvino')
-    assert summary['precision'] == 'fp32'
+    assert (summary['model'], summary['precision']) == ('tiny.onnx', 'fp32')
 
 
 def check_pictures(out, summary, *, rate):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from itertools import product
 
 import pytest
@@ -19,10 +20,9 @@ def test_doctor__a_sound_machine(panoptic, tiny_model):
     done = panoptic('doctor', '--model', tiny_model)
     assert done.returncode == 0, done.stdout
     rows = lines(done)
-    for subject in (
-        *('Python', 'numpy', 'cv2', 'onnx', 'rosbags', 'onnxruntime', 'openvino', 'model'),
-    ):
+    for subject in (*('Python', 'numpy', 'cv2', 'onnx', 'rosbags', 'onnxruntime', 'model'),):
         assert rows[subject][0] == 'ok'
+    assert rows['openvino'][0] == ('ok' if find_spec('openvino') else 'note')
     assert 'CPUExecutionProvider' in rows['onnxruntime'][1]
     assert 'answers in' in rows['model'][1]
     assert '\033' not in done.stdout
@@ -65,17 +65,18 @@ def test_doctor__settings(panoptic, tiny_model, environment, subject, level, tex
 
 @pytest.fixture
 def without(tmp_path):
-    """Return a function that gives the environment in which a module cannot be imported."""
+    """Return a function that gives the environment in which modules cannot be imported."""
 
-    def hide(module):
+    def hide(*modules):
         (tmp_path / 'hidden').mkdir()
-        (tmp_path / 'hidden' / f'{module}.py').write_text('raise ImportError("not here")\n')
+        for module in modules:
+            (tmp_path / 'hidden' / f'{module}.py').write_text('raise ImportError("not here")\n')
         return {'PYTHONPATH': str(tmp_path / 'hidden')}
 
     return hide
 
 
-@pytest.mark.parametrize('module', ['numpy', 'cv2', 'onnx', 'onnxruntime', 'rosbags', 'tqdm'])
+@pytest.mark.parametrize('module', ['numpy', 'cv2', 'onnx', 'rosbags', 'tqdm'])
 def test_doctor__missing_library_is_red_and_names_the_cure(panoptic, tiny_model, without, module):
     done = panoptic('doctor', '--model', tiny_model, **without(module))
     assert done.returncode == 1, done.stderr
@@ -125,10 +126,43 @@ def test_doctor__missing_openvino_is_yellow(panoptic, tiny_model, without):
     done = panoptic('doctor', '--model', tiny_model, **without('openvino'))
     assert lines(done)['openvino'] == (
         'note',
-        'cannot be imported (not here), so onnxruntime runs the model: '
+        'cannot be imported (not here), so int8 files run slower and bf16 is not to be had: '
         "pip install openvino 'numpy>=1.26'",
     )
-    assert 'onnxruntime CPUExecutionProvider' in lines(done)['model'][1]
+    assert lines(done)['model'][0] == 'ok'
+
+
+@pytest.mark.skipif(not find_spec('openvino'), reason='openvino is missing')
+def test_doctor__missing_onnxruntime_is_yellow_beside_openvino(panoptic, tiny_model, without):
+    done = panoptic('doctor', '--model', tiny_model, **without('onnxruntime'))
+    level, text = lines(done)['onnxruntime']
+    assert level == 'note'
+    assert text.startswith('cannot be imported (not here): pip install onnxruntime')
+    level, text = lines(done)['model']
+    assert (level, 'openvino CPU' in text) == ('ok', True)
+
+
+def test_doctor__no_engine_at_all_is_red(panoptic, tiny_model, without):
+    done = panoptic('doctor', '--model', tiny_model, **without('onnxruntime', 'openvino'))
+    assert done.returncode == 1
+    for subject in ('onnxruntime', 'openvino'):
+        level, text = lines(done)[subject]
+        assert level == 'FAIL'
+        assert f'pip install {subject}' in text
+
+
+def test_doctor__an_engine_that_does_not_start_is_told_with_the_model(
+    panoptic, make_model, tmp_path
+):
+    broken = 'def Core():\n    raise RuntimeError("no plugin")\n__version__ = "1.0"\n'
+    (tmp_path / 'openvino.py').write_text(broken)
+    model = make_model(metadata={'panoptic.precision': '"int8"'})
+    done = panoptic('doctor', '--model', model, PYTHONPATH=str(tmp_path))
+    level, text = lines(done)['model']
+    assert level == 'note'
+    assert 'onnxruntime CPUExecutionProvider, int8' in text
+    assert text.endswith(f'openvino cannot load {model}: no plugin')
+    assert done.returncode == 0
 
 
 def test_doctor__missing_ros_is_yellow_and_names_the_cure(panoptic, tiny_model, without):

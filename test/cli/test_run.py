@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 
 import cv2
 import numpy as np
@@ -70,8 +71,7 @@ def test_run__folder(panoptic, tmp_path, folder, scene, tiny_model, perceiver):
     assert set(summary['median_ms']) == {
         *('read', 'preprocess', 'network', 'postprocess', 'draw', 'write'),
     }
-    assert summary['engine']['engine'] == 'openvino'
-    assert summary['engine']['note'] == ''
+    assert summary['engine'] == asdict(load_engine(tiny_model).info)
     assert len(summary['model']['sha256']) == 64
     assert summary['model']['labels'] == ['vehicle', 'person', 'cycle']
     assert summary['model']['thresholds'] == vars(perceiver.thresholds)

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from panoptic_perception.engines import (
 from panoptic_perception.engines.openvino_engine import OpenVinoEngine
 from panoptic_perception.engines.policy import Way
 
+pytestmark = pytest.mark.skipif(not find_spec('openvino'), reason='openvino is missing')
 DRIVE = Path(panoptic_perception.__file__).parent / 'demo' / 'synthetic_drive.mp4'
 needs_bf16 = pytest.mark.skipif(
     bool(installed.obstacle(Way('openvino', 'cpu', 'bf16'))), reason='this CPU has no bf16'
@@ -119,6 +123,9 @@ def test_engine__reads_back_the_precision(tiny_model, monkeypatch, precision, hi
     """A CPU without bf16, say, that computes in something else than was asked for."""
 
     class Compiled:
+        def create_infer_request(self):
+            return None
+
         def get_property(self, name):
             return self
 
@@ -134,6 +141,49 @@ def test_engine__tells_of_threads_that_it_does_not_take(tiny_model):
     info = load_engine(tiny_model, engine='openvino', threads=256).info
     assert info.threads < 256
     assert info.note == f'openvino takes {info.threads} of 256 threads, one for each core'
+
+
+def test_engine__does_not_tell_of_threads_that_nobody_asked_for(tiny_model, monkeypatch):
+    monkeypatch.setattr('panoptic_perception.engines.openvino_engine.thread_count', lambda _: 256)
+    info = load_engine(tiny_model, engine='openvino').info
+    assert (info.threads < 256, info.note) == (True, '')
+
+
+def run_alone(code: str, model: Path) -> str:
+    """Return what code prints in a process of its own, whose threads are its alone."""
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(model)],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def test_engine__reports_to_nobody_and_leaves_no_thread(tiny_model):
+    code = """if True:
+        import sys, threading
+        from panoptic_perception.engines import load_engine
+        load_engine(sys.argv[1], engine='openvino').warm_up()
+        print(threading.active_count(), sys.modules.get('openvino_telemetry'))
+    """
+    assert run_alone(code, tiny_model) == '1 None\n'
+
+
+def test_run__from_several_threads(tiny_model):
+    code = """if True:
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        import numpy as np
+        from panoptic_perception.engines import load_engine
+        engine = load_engine(sys.argv[1], engine='openvino')
+
+        def lane(value):
+            output = engine.run(np.full((1, 384, 640, 3), value, np.uint8))
+            return int(output.lane.min()), int(output.lane.max())
+
+        with ThreadPoolExecutor(4) as pool:
+            print(list(pool.map(lane, range(16))) == [(value, value) for value in range(16)])
+    """
+    assert run_alone(code, tiny_model) == 'True\n'
 
 
 def test_run__batch_sizes_are_compiled_once(tiny_model, monkeypatch):

@@ -42,20 +42,20 @@ def chosen(machine, held, wish):
         (GPU, 'fp32', {}, CUDA),
         (GPU, 'fp16', {}, CUDA_HALF),
         (GPU, 'int8', {}, OPENVINO_INT8),
-        (GPU, 'fp32', {'device': 'cpu'}, OPENVINO),
+        (GPU, 'fp32', {'device': 'cpu'}, ORT),
         (GPU, 'fp32', {'engine': 'openvino'}, OPENVINO),
         (GPU, 'fp32', {'engine': 'onnxruntime'}, CUDA),
         (GPU, 'fp32', {'precision': 'bf16'}, OPENVINO_BF16),
-        (GPU, 'fp32', {'precision': 'fp16'}, TENSORRT),
+        (GPU, 'fp32', {'device': 'tensorrt'}, TENSORRT),
         (GPU, 'fp32', {'device': 'tensorrt', 'precision': 'fp16'}, TENSORRT),
         (GPU, 'fp16', {'device': 'tensorrt'}, TENSORRT),
-        (CPU, 'fp32', {}, OPENVINO),
+        (CPU, 'fp32', {}, ORT),
         (CPU, 'int8', {}, OPENVINO_INT8),
         (CPU, 'int8', {'precision': 'int8'}, OPENVINO_INT8),
         (CPU, 'fp32', {'precision': 'bf16'}, OPENVINO_BF16),
         (CPU, 'fp32', {'engine': 'onnxruntime'}, ORT),
         (CPU, 'int8', {'engine': 'onnxruntime', 'device': 'cpu'}, ORT_INT8),
-        (OLD_CPU, 'fp32', {}, OPENVINO),
+        (OLD_CPU, 'fp32', {}, ORT),
         (ORT_ONLY, 'fp32', {}, ORT),
         (ORT_ONLY, 'int8', {}, ORT_INT8),
         ({OPENVINO}, 'fp32', {}, OPENVINO),
@@ -69,10 +69,11 @@ def test_choose__met(machine, held, wish, way, policy):
 @pytest.mark.parametrize(
     ('machine', 'held', 'wish', 'instead', 'reason'),
     [
-        (CPU, 'fp32', {'device': 'cuda'}, OPENVINO, 'no onnxruntime here'),
+        (CPU, 'fp32', {'device': 'cuda'}, ORT, 'no onnxruntime here'),
+        (CPU, 'fp32', {'device': 'tensorrt'}, ORT, 'no onnxruntime here'),
         (ORT_ONLY, 'fp32', {'engine': 'openvino'}, ORT, 'no openvino here'),
         (ORT_ONLY, 'int8', {'engine': 'openvino'}, ORT_INT8, 'no openvino here'),
-        (OLD_CPU, 'fp32', {'precision': 'bf16'}, OPENVINO, 'no openvino here'),
+        (OLD_CPU, 'fp32', {'precision': 'bf16'}, ORT, 'no openvino here'),
         (ORT_ONLY, 'fp32', {'precision': 'bf16'}, ORT, 'no openvino here'),
         (
             CPU,
@@ -92,14 +93,14 @@ def test_choose__met(machine, held, wish, way, policy):
             CPU,
             'fp32',
             {'engine': 'onnxruntime', 'device': 'cpu', 'precision': 'bf16'},
-            OPENVINO_BF16,
+            ORT,
             'a model file of fp32 does not run in bf16 there: choose precision fp32',
         ),
         (
             CPU,
             'fp32',
             {'device': 'cpu', 'precision': 'fp16'},
-            OPENVINO,
+            ORT,
             'a model file of fp32 does not run in fp16 there: choose precision fp32 or bf16',
         ),
         (
@@ -112,7 +113,7 @@ def test_choose__met(machine, held, wish, way, policy):
         (
             GPU,
             'fp32',
-            {'device': 'tensorrt'},
+            {'device': 'tensorrt', 'precision': 'fp32'},
             CUDA,
             'a model file of fp32 does not run in fp32 there: choose precision fp16',
         ),
@@ -124,10 +125,24 @@ def test_choose__met(machine, held, wish, way, policy):
             'a model file of int8 does not run in int8 there: choose a model file of fp32 or fp16',
         ),
         (
+            GPU,
+            'fp32',
+            {'precision': 'fp16'},
+            CUDA,
+            'precision fp16 needs a model file of fp16, and this one holds fp32',
+        ),
+        (
+            GPU,
+            'int8',
+            {'device': 'tensorrt'},
+            OPENVINO_INT8,
+            'precision fp16 needs a model file of fp32 or fp16, and this one holds int8',
+        ),
+        (
             CPU,
             'fp32',
             {'precision': 'int8'},
-            OPENVINO,
+            ORT,
             'precision int8 needs a model file of int8, and this one holds fp32',
         ),
         (
@@ -137,7 +152,6 @@ def test_choose__met(machine, held, wish, way, policy):
             ORT_INT8,
             'precision fp32 needs a model file of fp32, and this one holds int8',
         ),
-        (CPU, 'fp32', {'precision': 'fp16'}, OPENVINO, 'no onnxruntime here'),
     ],
 )
 def test_choose__unmet(machine, held, wish, instead, reason):
@@ -159,6 +173,7 @@ def test_choose__unmet(machine, held, wish, instead, reason):
         (BARE, 'fp32', 'no onnxruntime here; no openvino here'),
         (BARE, 'int8', 'no openvino here; no onnxruntime here'),
         (CPU, 'fp16', 'no onnxruntime here'),
+        ({TENSORRT}, 'fp16', 'no onnxruntime here'),
     ],
 )
 def test_choose__nothing_runs_the_file(machine, held, reason, policy):
@@ -172,18 +187,14 @@ def test_choose__nothing_runs_the_file(machine, held, reason, policy):
 @pytest.mark.parametrize('precision', PRECISIONS)
 @pytest.mark.parametrize('held', ['fp32', 'fp16', 'int8'])
 def test_choose__on_any_wish(engine, device, precision, held):
-    """A note tells of every wish that is not met, and bf16 never comes unasked."""
+    """A note tells of every unmet wish; neither bf16 nor TensorRT ever comes unasked."""
     wish = Wish(engine, device, precision, provider_policy='fallback')
-    machine = GPU - {TENSORRT}
-    try:
-        way, note = chosen(machine, held, wish)
-    except EngineError:
-        assert not any(held in WAYS[way] for way in machine)
-        return
+    way, note = chosen(GPU, held, wish)
     assert held in WAYS[way]
     assert bool(note) == (wish.count_met(way, held) < 3)
     assert way.precision == 'bf16' or precision != 'bf16' or note
     assert way.precision != 'bf16' or precision == 'bf16'
+    assert way.device != 'tensorrt' or device == 'tensorrt'
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def folder(tmp_path) -> Path:
 
 def test_open_cached__built_once(builder, folder):
     assert open_cached(folder, builder) == ('built', '')
-    assert builder.built[0].parent == folder.parent
+    assert builder.built[0].parent.parent == folder.parent
     assert list(folder.parent.iterdir()) == [folder]
     assert open_cached(folder, builder) == ('read', '')
     assert len(builder.built) == 1
@@ -65,6 +65,17 @@ def test_open_cached__a_damaged_cache_is_made_anew(builder, folder):
     assert made == 'built'
     assert note == f'the cache {folder} was of no use and is made anew: cannot read graph.engine'
     assert open_cached(folder, builder) == ('read', '')
+
+
+def test_open_cached__a_good_cache_outlives_a_fault_that_is_not_its_own(builder, folder):
+    def fail(part):
+        raise EngineError('no free memory on the GPU')
+
+    open_cached(folder, builder)
+    with pytest.raises(EngineError, match='no free memory'):
+        open_cached(folder, fail)
+    assert open_cached(folder, builder) == ('read', '')
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_open_cached__a_place_that_cannot_be_written(builder, folder):

@@ -56,7 +56,12 @@ def test_runtime_status__before_anything():
 
 def test_runtime_status__values(tiny_model):
     engine = load_engine(
-        tiny_model, engine='onnxruntime', device='cuda', provider_policy='fallback', threads=1
+        tiny_model,
+        engine='onnxruntime',
+        device='cpu',
+        precision='int8',
+        provider_policy='fallback',
+        threads=1,
     )
     counters = CounterSnapshot(
         received=9,
@@ -65,7 +70,12 @@ def test_runtime_status__values(tiny_model):
         in_flight=1,
         invalid_reasons={'corrupt': 2, 'bad_step': 1},
     )
-    status = status_of(engine=engine, counters=counters, timings=TimingSummary(fps=12.345))
+    status = status_of(
+        engine=engine,
+        counters=counters,
+        previous=counters,
+        timings=TimingSummary(fps=12.345),
+    )
     assert status.hardware_id == f'tiny.onnx {engine.model.sha256[:12]}'
     assert [item.key for item in status.values] == [*KEYS, 'invalid/corrupt', 'invalid/bad_step']
     values = values_of(status)
@@ -77,6 +87,7 @@ def test_runtime_status__values(tiny_model):
         '1',
     )
     assert values['note'].startswith('onnxruntime on cpu in fp32 instead of')
+    assert (status.level, status.message) == (WARN, f'active: {values["note"]}')
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model_tools.evaluation.experts.network import ExpertError, Shape, file_hash
 from panoptic_perception.core.results import EngineInfo
+from panoptic_perception.engines.quiet_openvino import import_openvino
 
-try:
+if TYPE_CHECKING:
     import openvino
-except ImportError as error:
-    raise ExpertError(
-        f'this expert runs in OpenVINO alone, which cannot be imported ({error}): '
-        'pip install openvino'
-    ) from error
 
 DEVICE = 'CPU'
 _PRECISIONS = {'f32': 'fp32', 'f16': 'fp16', 'bf16': 'bf16'}
@@ -31,10 +28,16 @@ class OpenVinoNetwork:
     """
 
     def __init__(self, path: Path, *, threads: int) -> None:
+        try:
+            core = import_openvino().Core()
+        except ImportError as error:
+            raise ExpertError(
+                f'this expert runs in OpenVINO alone, which cannot be imported ({error}): '
+                'pip install openvino'
+            ) from error
         weights = path.with_suffix('.bin')
         if not weights.is_file():
             raise ExpertError(f"'{weights}' is no file: an OpenVINO .xml needs its .bin beside it")
-        core = openvino.Core()
         # Left alone, OpenVINO computes in bf16 wherever the CPU has it.
         settings = {
             'INFERENCE_PRECISION_HINT': 'f32',

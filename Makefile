@@ -63,7 +63,7 @@ $(VENV_STAMP):
 	@mkdir -p $(@D) && touch $@
 
 $(RUN_STAMP): | $(VENV_STAMP)
-	@echo 'set-up: ROS 2 Kilted, ONNX Runtime, OpenCV (half a minute)'
+	@echo 'set-up: ROS 2 Kilted, ONNX Runtime, OpenVINO, OpenCV (half a minute)'
 	@$(PIP) install -r requirements/runtime.txt -r requirements/ros.txt
 	@touch $@
 

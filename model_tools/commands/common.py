@@ -71,7 +71,7 @@ def add_limit_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_input_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--input`, the size of the pictures that a network gets."""
+    """Add `--input`, the size of the pictures that the network of a checkpoint gets."""
     parser.add_argument(
         '--input',
         type=_input_wh,

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from model_tools.commands.common import (
+    add_input_option,
     add_labels_option,
     add_limit_option,
     add_override_option,
@@ -28,6 +29,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--data', type=Path, required=True, help='labelled data set: folder or tar shards'
     )
     parser.add_argument('--split', default='val')
+    add_input_option(parser)
     parser.add_argument(
         '--protocol',
         nargs='+',
@@ -60,7 +62,9 @@ def _run(arguments: argparse.Namespace) -> None:
     _check_outputs(arguments.out, arguments.html)
     protocols = load_protocols(arguments.protocol, dict(arguments.set))
     model = arguments.model or default_model_path()
-    predictors = make_predictors(model, protocols, threads=arguments.threads)
+    predictors = make_predictors(
+        model, protocols, threads=arguments.threads, input_wh=arguments.input
+    )
     settings = ReaderSettings(labels=load_label_set(arguments.labels))
     data = open_data(arguments.data, settings)
     runs = [

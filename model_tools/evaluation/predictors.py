@@ -26,9 +26,22 @@ class PredictorError(ValueError):
 
 
 def make_predictors(
-    path: Path, protocols: Sequence[Protocol], *, threads: int = 0
+    path: Path,
+    protocols: Sequence[Protocol],
+    *,
+    threads: int = 0,
+    input_wh: tuple[int, int] | None = None,
 ) -> list[tuple[Predictor, list[Protocol]]]:
-    """Return what answers the images for each protocol, with the protocols that share it."""
+    """
+    Return what answers the images for each protocol, with the protocols that share it.
+
+    `input_wh` replaces the size that a checkpoint was trained at.
+    """
+    if input_wh and (path.is_dir() or path.suffix == '.onnx'):
+        raise PredictorError(
+            f"'{path}': only a checkpoint can be given another input size; model files are made "
+            'for one by `model_tools export --input`'
+        )
     if path.is_dir():
         return [(RunFolderPredictor(path), list(protocols))]
     if path.suffix == '.onnx' or not path.exists():
@@ -45,7 +58,7 @@ def make_predictors(
         iou = NMS_IOU if asked_iou == 1 else asked_iou
         engine = CheckpointEngine(
             path,
-            input_wh=(640, 640) if stretched else None,
+            input_wh=(640, 640) if stretched else input_wh,
             score_floor=floor,
             nms_iou=iou,
             max_boxes=most,

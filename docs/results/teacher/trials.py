@@ -43,13 +43,8 @@ TRIALS = {
 
 def main() -> None:
     """Run what has not been run, and write the table."""
-    parser = argparse.ArgumentParser()
-    for name in ('data', 'synthetic', 'warm-start', 'holdout', 'runs', 'out'):
-        parser.add_argument(f'--{name}', required=True)
-    arguments = parser.parse_args()
+    arguments = parse_arguments()
     runs = Path(arguments.runs)
-    runs.mkdir(parents=True, exist_ok=True)
-    (runs / 'base.yaml').write_text('{}\n')
     common = {
         **BASE,
         'cache': str(runs / 'cache'),
@@ -60,14 +55,25 @@ def main() -> None:
         folder = runs / f'{number:02d}'
         if not (folder / 'weights.pt').is_file():
             print(name, file=sys.stderr)
-            train(folder, arguments, {**common, **change})
+            train(folder, arguments.data, arguments.synthetic, {**common, **change})
         write_table(runs, Path(arguments.out))
 
 
-def train(folder: Path, arguments: argparse.Namespace, settings: dict[str, str]) -> None:
+def parse_arguments() -> argparse.Namespace:
+    """Return the options, all of which must be given."""
+    parser = argparse.ArgumentParser()
+    for name in ('data', 'synthetic', 'warm-start', 'holdout', 'runs', 'out'):
+        parser.add_argument(f'--{name}', required=True)
+    return parser.parse_args()
+
+
+def train(folder: Path, data: str, synthetic: str, settings: dict[str, str]) -> None:
     """Make one run by the command that anyone would use."""
-    command = ['model_tools', 'train', '--config', str(folder.parent / 'base.yaml')]
-    command += ['--data', arguments.data, '--synthetic', arguments.synthetic, '--out', str(folder)]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    base = folder.parent / 'base.yaml'
+    base.write_text('{}\n')
+    command = ['model_tools', 'train', '--config', str(base), '--data', data]
+    command += ['--synthetic', synthetic, '--out', str(folder)]
     command += [part for k, v in settings.items() for part in ('--set', f'{k}={v}')]
     subprocess.run(command, check=True)
 

@@ -131,6 +131,19 @@ def test_make_predictors__a_checkpoint_follows_each_protocol(checkpoint):
     ]
 
 
+def test_make_predictors__a_checkpoint_of_another_size(checkpoint):
+    ((predictor, _),) = make_predictors(
+        checkpoint, load_protocols(['dataset']), input_wh=(192, 96)
+    )
+    assert predictor.engine.model.input_wh == (192, 96)
+    assert predictor.describe()['input'] == 'letterbox 192x96'
+
+
+def test_make_predictors__a_model_file_has_one_size(model_file):
+    with pytest.raises(PredictorError, match='made for one by `model_tools export --input`'):
+        make_predictors(model_file, load_protocols(['dataset']), input_wh=(192, 96))
+
+
 def test_stretched_boxes_come_back_to_source_pixels(tiny_model, scene):
     predictor = EnginePredictor(load_engine(tiny_model), kind='', stretched=True, fixed={})
     found = predictor(scene, 'a')

@@ -38,6 +38,7 @@ def test_yolox(tmp_path, write_network, yolox_rows):
         'provider': 'CPUExecutionProvider',
         'precision': 'fp32',
         'threads': 1,
+        'note': '',
     }
     assert facts['fixed'] == {
         'geometry': 'corner letterbox 64x32',
@@ -103,6 +104,7 @@ def test_vehicle_detection__openvino_in_fp32(tmp_path):
         'provider': 'CPU',
         'precision': 'fp32',
         'threads': 1,
+        'note': '',
     }
     both = path.read_bytes() + path.with_suffix('.bin').read_bytes()
     assert facts['sha256'] == hashlib.sha256(both).hexdigest()

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Train one small network on ever fewer images, with as many steps, and score the hold-out.
+
+python docs/results/teacher/data_size.py --data DATA --synthetic DRIVES \
+    --warm-start yolox_nano.onnx --holdout erfurt --runs RUNS \
+    --out docs/results/teacher/data_size.json
+
+A run that has finished before is not made again. DATA is an unpacked folder in the YOLOP layout.
+"""
+
+import json
+from pathlib import Path
+
+from trials import BASE, parse_arguments, train
+
+EPOCHS = {1: 2, 2: 4, 4: 8, 8: 16}
+"""Every n-th image is learned from, for this many epochs."""
+
+
+def main() -> None:
+    """Run what has not been run, and write the table."""
+    arguments = parse_arguments()
+    runs = Path(arguments.runs)
+    rows = []
+    for every, epochs in EPOCHS.items():
+        folder = runs / f'every_{every}'
+        settings = {
+            **BASE,
+            'epochs': str(epochs),
+            'score_every': str(epochs),
+            'warm_start': str(Path(arguments.warm_start).resolve()),
+            'holdout_groups': f'[{arguments.holdout}]',
+        }
+        data = take_images(Path(arguments.data), folder / 'data', every, arguments.holdout)
+        if not (folder / 'run' / 'weights.pt').is_file():
+            train(folder / 'run', str(data), str(Path(arguments.synthetic).resolve()), settings)
+        records = (folder / 'run' / 'metrics.jsonl').read_text().splitlines()
+        learned = sum(arguments.holdout not in p.name for p in (data / 'images/train').iterdir())
+        rows.append({'images': learned, 'epochs': epochs, **json.loads(records[-1])['holdout']})
+        Path(arguments.out).write_text(json.dumps({'base': BASE, 'runs': rows}, indent=1) + '\n')
+
+
+def take_images(data: Path, out: Path, every: int, holdout: str) -> Path:
+    """Make a folder of links to every n-th image of `train`, all held out, and the labels."""
+    (out / 'images' / 'train').mkdir(parents=True, exist_ok=True)
+    names = sorted(path.name for path in (data / 'images' / 'train').iterdir())
+    learned = [name for name in names if holdout not in name][::every]
+    links = [f'images/train/{name}' for name in names if name in learned or holdout in name]
+    links += ['images/val', *(path.name for path in data.iterdir() if path.name != 'images')]
+    for link in links:
+        if not (out / link).exists():
+            (out / link).symlink_to((data / link).resolve())
+    return out
+
+
+if __name__ == '__main__':
+    main()

@@ -43,7 +43,7 @@ def _panels(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, tuple[floa
     """Return for each score that any row has: milliseconds and score by the row's name."""
     panels: dict[str, dict[str, tuple[float, float]]] = {}
     for row in rows:
-        scores, ms = row['scores']['all'], row['times']['whole']['cpu_ms']
+        scores, ms = row['scores']['all'], row['times']['network']['cpu_ms']
         values = {f'{label} AP50': ap for label, ap in scores['ap50'].items()}
         values |= {f'{task} IoU': scores[f'{task}_iou'] for task in ('drivable', 'lane')}
         for name, value in values.items():
@@ -59,7 +59,7 @@ def _draw_panel(axes: Axes, name: str, points: Mapping[str, tuple[float, float]]
     for i, (label, point) in enumerate(points.items()):
         axes.plot(*point, 'o', color='C0' if i in front else '0.5')
         axes.annotate(label, point, xytext=(4, 4), textcoords='offset points', fontsize=7)
-    axes.set(title=name, xlabel='CPU ms of an image', xscale='log')
+    axes.set(title=name, xlabel='CPU ms of the network', xscale='log')
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     axes.xaxis.set_major_formatter('{x:g}')
     axes.xaxis.set_minor_locator(NullLocator())

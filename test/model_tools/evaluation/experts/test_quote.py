@@ -24,7 +24,9 @@ def row(name, ms, ap50, lane, *, boxes=('real',)):
 def test_quoted_comparison__only_images_whose_boxes_people_drew():
     rows = [row('ours', 30.4, {'vehicle': 0.7}, 0.5), row('theirs', 99.6, {}, None)]
     lines = [' '.join(line.split()) for line in quoted_comparison({'rows': rows}).splitlines()]
-    assert lines[0] == '| 7 images, town | vehicle AP50 | drivable IoU | lane IoU | network CPU ms |'
+    assert (
+        lines[0] == '| 7 images, town | vehicle AP50 | drivable IoU | lane IoU | network CPU ms |'
+    )
     assert lines[2:] == ['| ours | 0.700 | - | 0.500 | 30 |', '| theirs | - | - | - | 100 |']
 
 

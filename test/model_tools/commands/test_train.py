@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -93,23 +92,10 @@ def test_train__two_processes_make_one_run(arguments, tmp_path):
 MANY_STEPS = ('--set', 'epochs=1', '--set', 'repeats.toy=2000')
 
 
-def test_train__request_to_end_saves_in_mid_epoch(arguments, tmp_path, capsys):
-    before = signal.getsignal(signal.SIGTERM)
-
-    def end():
-        while signal.getsignal(signal.SIGTERM) == before:
-            time.sleep(0.01)
-        time.sleep(0.5)  # a step
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=end, daemon=True).start()
-    assert main(['train', *arguments, *MANY_STEPS]) == 128 + signal.SIGTERM
-    _check_stopped(tmp_path, capsys.readouterr().err)
-
-
-def test_train__ctrl_c_reaches_all_processes(arguments, tmp_path):
+@pytest.mark.parametrize(('number', 'processes'), [(signal.SIGTERM, '1'), (signal.SIGINT, '2')])
+def test_train__a_signal_saves_in_mid_epoch(arguments, tmp_path, number, processes):
     process = subprocess.Popen(
-        [*COMMAND, *arguments, *MANY_STEPS, '--devices', '2'],
+        [*COMMAND, *arguments, *MANY_STEPS, '--devices', processes],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -118,9 +104,9 @@ def test_train__ctrl_c_reaches_all_processes(arguments, tmp_path):
     while ' 0/4000 ' not in shown and process.poll() is None:
         shown += process.stderr.read(1)
     time.sleep(2)  # some steps
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGINT
+    assert process.returncode == 128 + number
     _check_stopped(tmp_path, errors)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from panoptic_perception.engines.nvidia import gpu_name
 from panoptic_perception.engines.policy import Way
-from panoptic_perception.engines.quiet_openvino import import_openvino
+from panoptic_perception.engines.quiet_openvino import import_openvino, openvino_core
 
 
 def obstacle(way: Way) -> str:
@@ -17,13 +17,13 @@ def obstacle(way: Way) -> str:
 
 def _openvino_obstacle(precision: str) -> str:
     try:
-        openvino = import_openvino()
+        import_openvino()
     except ImportError as error:
         return f'openvino cannot be loaded ({error}): pip install openvino'
     if precision != 'bf16':
         return ''
     try:
-        abilities = openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+        abilities = openvino_core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
     except Exception as error:  # OpenVINO's errors share no narrower base
         return f'openvino does not start ({error}): pip install --force-reinstall openvino'
     return '' if 'BF16' in abilities else 'this CPU has no bf16: choose precision fp32'

@@ -14,7 +14,7 @@ from panoptic_perception.engines.engine import EngineError
 from panoptic_perception.engines.file_engine import FileEngine, thread_count
 from panoptic_perception.engines.graph_checks import OUTPUTS
 from panoptic_perception.engines.model_file import ModelInfo
-from panoptic_perception.engines.quiet_openvino import import_openvino
+from panoptic_perception.engines.quiet_openvino import openvino_core
 
 if TYPE_CHECKING:
     import openvino
@@ -47,7 +47,6 @@ class OpenVinoEngine(FileEngine):
         }
         batch_size = model.batch_size or 1
         try:
-            self._core = import_openvino().Core()
             compiled = self._compile(batch_size)
             self._requests = {batch_size: compiled.create_infer_request()}
             hint = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
@@ -73,7 +72,8 @@ class OpenVinoEngine(FileEngine):
 
     def _compile(self, batch_size: int) -> openvino.CompiledModel:
         """Compile for one batch size: a free one costs 3 to 7 % of the time of each image."""
-        model = self._core.read_model(self._path)
+        core = openvino_core()
+        model = core.read_model(self._path)
         _, *sides = model.input('image').get_partial_shape()
         model.reshape({'image': [batch_size, *sides]})
-        return self._core.compile_model(model, _DEVICE, self._settings)
+        return core.compile_model(model, _DEVICE, self._settings)

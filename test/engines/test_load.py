@@ -120,13 +120,18 @@ def test_load_engine__auto_where_openvino_is_missing(int8_model, monkeypatch):
 
 @needs_openvino
 @pytest.mark.parametrize(
-    'part', ['Core', 'Core.compile_model', 'CompiledModel.get_property',
-             'CompiledModel.create_infer_request'],
-)  # fmt: skip
+    'part',
+    [
+        'panoptic_perception.engines.openvino_engine.openvino_core',
+        'openvino.Core.compile_model',
+        'openvino.CompiledModel.get_property',
+        'openvino.CompiledModel.create_infer_request',
+    ],
+)
 def test_load_engine__openvino_that_does_not_start(int8_model, monkeypatch, part):
     """It can be imported, and then a plugin is missing or the CPU does not suit it."""
     import_openvino()  # before monkeypatch does, which would let it report
-    monkeypatch.setattr(f'openvino.{part}', raise_no_plugin)
+    monkeypatch.setattr(part, raise_no_plugin)
     with pytest.raises(EngineError, match=r'openvino cannot load .*model.onnx: no plugin'):
         load_engine(int8_model, engine='openvino')
 

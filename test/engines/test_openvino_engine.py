@@ -168,6 +168,21 @@ def test_engine__reports_to_nobody_and_leaves_no_thread(tiny_model):
     assert run_alone(code, tiny_model) == '1 None\n'
 
 
+def test_engine__a_signal_after_two_engines_have_gone(tiny_model):
+    """faulthandler gives signals a stack of their own, which OpenVINO exchanges."""
+    code = """if True:
+        import faulthandler, os, signal, sys
+        from panoptic_perception.engines import load_engine
+        faulthandler.enable()
+        first, second = (load_engine(sys.argv[1], engine='openvino') for _ in range(2))
+        del first
+        del second
+        signal.signal(signal.SIGTERM, lambda *_: print('caught'))
+        os.kill(os.getpid(), signal.SIGTERM)
+    """
+    assert run_alone(code, tiny_model) == 'caught\n'
+
+
 def test_run__from_several_threads(tiny_model):
     code = """if True:
         import sys

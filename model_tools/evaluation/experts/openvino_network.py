@@ -12,7 +12,7 @@ import numpy as np
 
 from model_tools.evaluation.experts.network import ExpertError, Shape, file_hash
 from panoptic_perception.core.results import EngineInfo
-from panoptic_perception.engines.quiet_openvino import import_openvino
+from panoptic_perception.engines.quiet_openvino import openvino_core
 
 if TYPE_CHECKING:
     import openvino
@@ -29,7 +29,7 @@ class OpenVinoNetwork:
 
     def __init__(self, path: Path, *, threads: int) -> None:
         try:
-            core = import_openvino().Core()
+            core = openvino_core()
         except ImportError as error:
             raise ExpertError(
                 f'this expert runs in OpenVINO alone, which cannot be imported ({error}): '

@@ -99,8 +99,8 @@ def test_check_parity__another_network_is_refused(small_network, file, images):
 )
 def test_check_parity__missing_boxes_are_noticed(net, file, images, monkeypatch, kept):
     class ForgetfulEngine:
-        def __init__(self, path, threads):
-            self.run_all = load_engine(path, threads=threads).run
+        def __init__(self, path, **options):
+            self.run_all = load_engine(path, **options).run
 
         def run(self, images):
             found = self.run_all(images)

@@ -37,7 +37,8 @@ def main() -> None:
             train(folder / 'run', str(data), str(Path(arguments.synthetic).resolve()), settings)
         records = (folder / 'run' / 'metrics.jsonl').read_text().splitlines()
         learned = sum(arguments.holdout not in p.name for p in (data / 'images/train').iterdir())
-        rows.append({'images': learned, 'epochs': epochs, **json.loads(records[-1])['holdout']})
+        scores = json.loads(records[-1])['holdout']
+        rows.append({'learned_images': learned, 'epochs': epochs, **scores})
         Path(arguments.out).write_text(json.dumps({'base': BASE, 'runs': rows}, indent=1) + '\n')
 
 

@@ -65,7 +65,7 @@ class _Compression:
         labels = load_label_set(config.training.label_set)
         input_wh = config.training.input_wh
         path = Path(config.teacher)
-        self.teacher = load_teacher(path, labels=labels.names, input_wh=input_wh).to(device)
+        self.teacher = load_teacher(path, labels=labels.names).to(device)
         self.teacher_sha256 = file_sha256(path)
         cache = Path(config.training.cache or folder.cache)
         self.training: TrainingConfig = replace(

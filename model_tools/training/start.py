@@ -27,7 +27,7 @@ FIT_IMAGES = 128
 
 
 class TeacherError(ValueError):
-    """A teacher was made for other labels or another input."""
+    """A teacher was made for other labels."""
 
 
 class Beginning(NamedTuple):
@@ -63,7 +63,7 @@ def begin_distillation(
     Raises:
         ConfigError: No teacher is named, or adapters ask for a pruned start where none is.
         CheckpointError: The teacher is not there, or no network of ours.
-        TeacherError: It was made for other labels or another input.
+        TeacherError: It was made for other labels.
         AdapterError: The start was pruned from a teacher of other widths.
 
     """
@@ -76,9 +76,7 @@ def begin_distillation(
             "distillation.adapters is 'selection', expected a pruned network as `start`; set "
             "'random' for one that was not made from the teacher"
         )
-    teacher = load_teacher(
-        Path(settings.teacher), labels=config.network.labels, input_wh=config.input_wh
-    )
+    teacher = load_teacher(Path(settings.teacher), labels=config.network.labels)
     adapters = make_adapters(net, teacher)
     if settings.adapters == 'selection':
         select_channels(adapters, kept)
@@ -109,21 +107,19 @@ def adapt(
         fit_removed(distiller.adapters, net, distiller.teacher, images)
 
 
-def load_teacher(path: Path, *, labels: Sequence[str], input_wh: tuple[int, int]) -> PanopticNet:
-    """Return the network of a teacher.
+def load_teacher(path: Path, *, labels: Sequence[str]) -> PanopticNet:
+    """Return the network of a teacher, which sees its student's input, whatever its own was.
 
     Raises:
         CheckpointError: It is not there, or no network of ours.
-        TeacherError: It was made for other labels or another input.
+        TeacherError: It was made for other labels.
 
     """
-    state = load_checkpoint(path)
-    found = {'labels': state['network']['labels'], 'input_wh': state['training']['input_wh']}
-    wanted = {'labels': list(labels), 'input_wh': list(input_wh)}
-    if wrong := [f'{k} {found[k]}, expected {wanted[k]}' for k in found if found[k] != wanted[k]]:
+    found = load_checkpoint(path)['network']['labels']
+    if found != list(labels):
         raise TeacherError(
-            f"'{path}': a teacher of {'; '.join(wrong)} as of this run: give another teacher, or "
-            'train as it was trained'
+            f"'{path}': a teacher of labels {found}, expected {list(labels)} as of this run: give "
+            'another teacher, or train as it was trained'
         )
     return load_network(path)
 

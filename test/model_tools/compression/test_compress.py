@@ -136,9 +136,9 @@ def test_compress__a_gate_without_an_image_for_a_task(config, tmp_path):
         compress(replace(config, training=training), tmp_path / 'run')
 
 
-def test_compress__a_teacher_of_another_input(config, tmp_path):
-    training = replace(config.training, input_wh=(192, 96))
-    with pytest.raises(TeacherError, match=r'input_wh \[160, 96\], expected \[192, 96\]'):
+def test_compress__a_teacher_of_other_labels(config, tmp_path):
+    training = replace(config.training, label_set='vehicle')
+    with pytest.raises(TeacherError, match=r"labels \['vehicle', .*, expected \['vehicle'\]"):
         compress(replace(config, training=training), tmp_path / 'run')
     assert not (tmp_path / 'run').exists()
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model_tools.data.augmentation.copy_paste import find_clippings
 from model_tools.data.augmentation.geometry import fit_matrix
 from model_tools.data.augmentation.objects import Objects, move_objects
 from model_tools.data.augmentation.painter import paint
@@ -43,7 +44,7 @@ class Batch:
     known: Tensor
     """(N, 2, H / 2, W / 2) bool: whether at least half of the pixel's label is known."""
     names: list[str] = field(default_factory=list)
-    """Of the samples; those of a mosaic are joined by ' + '."""
+    """Of the samples; those of one picture are joined by ' + '."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -121,6 +122,7 @@ class BatchSource:
                 f'{batch_size * world}; add images or lower batch_size',
                 kind='too_few',
             )
+        self._clippings = find_clippings(real.boxes, real.labels, real.crowd, real.canvas_wh)
         self._wh = input_wh
         self._fit = fit_matrix(real.canvas_wh, input_wh)
         self._batch_size = batch_size
@@ -145,7 +147,13 @@ class BatchSource:
         rng = np.random.default_rng((self._seed, epoch, 1 + position))
         order = self._order.samples(epoch)
         return draw_recipe(
-            order, position, self.augmentation, rng, fit=self._fit, network_wh=self._wh
+            order,
+            position,
+            self.augmentation,
+            rng,
+            fit=self._fit,
+            network_wh=self._wh,
+            clippings=self._clippings,
         )
 
 

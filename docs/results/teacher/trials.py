@@ -38,6 +38,7 @@ TRIALS = {
     'learned task weights': {'task_weights': 'learned'},
     'images with rare labels more often': {'rare_repeat': '0.3'},
     'weights not averaged': {'ema_decay': '0'},
+    'objects pasted into half of the pictures': {'augmentation.copy_paste': '0.5'},
 }
 
 

@@ -122,3 +122,10 @@ def move_boxes(
     visible = sides.prod(1) / (high - low).prod(1).clip(1e-6)
     ignored = (visible < MIN_VISIBLE) | (sides.min(1, initial=np.inf) < MIN_SIDE)
     return np.concatenate((clipped_low, clipped_high), 1).astype(np.float32), ignored
+
+
+def covered(boxes: np.ndarray, region: Region) -> np.ndarray:
+    """Return which share of boxes, (K, 4) network pixels, lies in a region: (K,), 0 to 1."""
+    sides = np.minimum(boxes[:, 2:], region[2:]) - np.maximum(boxes[:, :2], region[:2])
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    return sides.clip(0).prod(1) / areas.clip(1e-6)

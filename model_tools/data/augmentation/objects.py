@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model_tools.data.augmentation.geometry import move_boxes
+from model_tools.data.augmentation.geometry import MIN_VISIBLE, covered, move_boxes
 from model_tools.data.augmentation.recipe import Recipe
 
 
@@ -47,7 +47,8 @@ def move_objects(
 
     Returns:
         The objects of all pictures, how many of them are in each, and whether these are all. In a
-        mosaic the whole cell of a sample that may lack boxes is a region to ignore.
+        picture of several the whole cell of a sample that may lack boxes is a region to ignore,
+        and so is what a paste hides.
 
     """
     tiles = [(tile, i) for i, recipe in enumerate(recipes) for tile in recipe.tiles]
@@ -63,6 +64,10 @@ def move_objects(
 
     before = Objects.join(every)
     boxes, ignored = move_boxes(before.boxes, matrices, regions)
+    tile_of = np.repeat(range(len(tiles)), counts)
+    for number, (tile, i) in enumerate(tiles):
+        below = (picture == i) & (tile_of < number)
+        ignored[below] |= covered(boxes[below], tile.region) > 1 - MIN_VISIBLE
     seen = (boxes[:, :2] < boxes[:, 2:]).all(1)
     moved = Objects(boxes[seen], before.labels[seen], (before.crowd | ignored)[seen])
     lacking = {i for (_, i), ok, one in zip(tiles, complete, alone, strict=True) if one and not ok}

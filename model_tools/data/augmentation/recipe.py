@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from model_tools.data.augmentation.copy_paste import Clippings, place_clipping
 from model_tools.data.augmentation.geometry import Region, random_matrix
 from model_tools.data.augmentation.looks import Drawn, draw_looks
 from model_tools.data.augmentation.mosaic import cells, random_centre, random_place
 from model_tools.data.augmentation.settings import Augmentation
+
+MOST_PASTES = 3
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A picture: one tile or the four of a mosaic, and the looks of the whole."""
+    """A picture: one tile or the four of a mosaic, then pastes, and the looks of the whole."""
 
     tiles: list[Tile]
     looks: Drawn = field(default_factory=dict)
@@ -45,6 +48,7 @@ def draw_recipe(
     *,
     fit: np.ndarray,
     network_wh: tuple[int, int],
+    clippings: Clippings,
 ) -> Recipe:
     """
     Draw how a picture is made.
@@ -56,6 +60,7 @@ def draw_recipe(
         rng: Used for this picture alone.
         fit: (3, 3) from canvas to network pixels.
         network_wh: Width and height of the network's input.
+        clippings: What may be pasted.
 
     """
     samples = [int(order[position])]
@@ -69,4 +74,8 @@ def draw_recipe(
         Tile(sample, place @ random_matrix(network_wh, augmentation, rng) @ fit, region)
         for sample, place, region in zip(samples, places, regions, strict=True)
     ]
+    if augmentation.copy_paste and rng.random() < augmentation.copy_paste and clippings.samples:
+        for _ in range(rng.integers(1, MOST_PASTES + 1)):
+            sample, box = clippings.draw(rng)
+            tiles.append(Tile(sample, *place_clipping(box, fit, network_wh, rng)))
     return Recipe(tiles, draw_looks(augmentation, rng))

@@ -24,6 +24,8 @@ class Augmentation:
     """Probability, as all that follow."""
     mosaic: float = 0.0
     """Four pictures in one."""
+    copy_paste: float = 0.0
+    """One to three objects of other pictures."""
     colour: float = 0.0
     night: float = 0.0
     rain: float = 0.0

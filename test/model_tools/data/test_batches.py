@@ -125,6 +125,16 @@ def test_batch_source__mosaic_names_its_four_samples(cache):
     assert all(' + ' not in name for name in source.batch(0).names)
 
 
+def test_batch_source__pasted_objects_lie_in_the_picture(cache):
+    batch = _source(cache, augmentation=Augmentation(copy_paste=1.0)).batch(0)
+    assert all(' + ' in name for name in batch.names)
+    assert sum(map(len, batch.boxes)) >= 8
+    for picture, boxes, crowd in zip(batch.images, batch.boxes, batch.crowd, strict=True):
+        for x1, y1, x2, y2 in boxes[~crowd].int().tolist():
+            _, green, red = picture[:, (y1 + y2) // 2, (x1 + x2) // 2].tolist()
+            assert red > 240 > 20 > green
+
+
 def test_batch_source__samples_without_labels_of_a_task(cache):
     nothing = np.empty((0, 4), np.float32), np.empty(0, np.int64), np.empty(0, bool)
     bare = replace(

@@ -68,3 +68,23 @@ def test_move_objects__cell_of_a_sample_that_lacks_boxes_is_ignored(matrix):
 def test_move_objects__a_region_to_ignore_stays_one():
     objects, _, _ = move_objects([_objects((10, 10, 50, 50), crowd=True)], [True], [_plain()])
     assert objects.crowd.tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ('box', 'ignored'),
+    [
+        ((20, 20, 40, 60), True),  # behind the paste
+        ((20, 40, 40, 60), True),  # all of it
+        ((20, 20, 46, 60), False),  # 31 % stick out
+        ((70, 20, 90, 60), False),
+    ],
+)
+def test_move_objects__what_a_paste_hides_is_ignored(box, ignored):
+    paste = Tile(1, np.eye(3), (10, 10, 38, 80))
+    recipe = Recipe([Tile(0, np.eye(3), (0, 0, *WH)), paste])
+    samples = [_objects(box), _objects((14, 14, 34, 76), label=2)]
+    objects, counts, complete = move_objects(samples, [True, True], [recipe])
+    np.testing.assert_allclose(objects.boxes, [box, (14, 14, 34, 76)])
+    assert objects.labels.tolist() == [1, 2]
+    assert objects.crowd.tolist() == [ignored, False]
+    assert (counts, complete) == ([2], [True])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -45,6 +46,16 @@ def test_call__any_size(perceiver, shape):
     result = perceiver(np.full((*shape, 3), 200, np.uint8))
     assert result.drivable_mask().shape == result.lane_mask().shape == shape
     assert (result.drivable_mask() == 255).all()
+
+
+def test_call__allocates_no_image(perceiver):
+    image = np.full((2160, 3840, 3), 90, np.uint8)
+    perceiver(image)
+    tracemalloc.start()
+    perceiver(image)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000  # the network's input alone is 737 kB
 
 
 def test_call__results_do_not_depend_on_the_image_before(perceiver, scene):

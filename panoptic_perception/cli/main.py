@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from panoptic_perception import __version__
-from panoptic_perception.cli import bag, bench, demo, doctor, info, play, run
+from panoptic_perception.cli import bag, bench, demo, doctor, info, play, prepare, run
 from panoptic_perception.core.errors import StatedError
 
 _COMMANDS = {
@@ -20,6 +20,7 @@ _COMMANDS = {
     'play': play,
     'demo': demo,
     'bench': bench,
+    'prepare': prepare,
     'info': info,
     'doctor': doctor,
 }

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from panoptic_perception.engines.file_engine import FileEngine, thread_count
 from panoptic_perception.engines.graph_checks import OUTPUTS
 from panoptic_perception.engines.model_file import ModelInfo
 from panoptic_perception.engines.nvidia import gpu_name
+from panoptic_perception.engines.patience import patience
 from panoptic_perception.engines.tensorrt_cache import cache_folder, open_cached
 
 PROVIDERS = {
@@ -101,11 +101,15 @@ def _open_tensorrt(model: ModelInfo, precision: str, threads: int) -> tuple[Any,
             raise EngineError(f'TensorRT cannot run {model.path}: {error}') from error
         return session
 
-    folder = cache_folder(
+    folder = tensorrt_folder(model, precision)
+    if folder.is_dir():
+        return open_cached(folder, build)
+    with patience(f'TensorRT builds {model.path} for this GPU'):
+        return open_cached(folder, build)
+
+
+def tensorrt_folder(model: ModelInfo, precision: str) -> Path:
+    """Return where what TensorRT builds of a model file for this machine is kept."""
+    return cache_folder(
         model, precision=precision, gpu=gpu_name(), version=onnxruntime.__version__
     )
-    if not folder.is_dir():
-        logging.getLogger(__name__).warning(
-            'TensorRT builds %s for this GPU: this takes minutes, once', model.path
-        )
-    return open_cached(folder, build)

@@ -18,7 +18,9 @@ def test_version(panoptic):
     assert (done.returncode, done.stdout) == (0, f'panoptic {panoptic_perception.__version__}\n')
 
 
-@pytest.mark.parametrize('command', ['run', 'bag', 'play', 'demo', 'info', 'doctor', 'bench'])
+@pytest.mark.parametrize(
+    'command', ['run', 'bag', 'play', 'demo', 'info', 'doctor', 'bench', 'prepare']
+)
 def test_help__names_and_explains_every_command(panoptic, command):
     assert re.search(rf'^ +{command} ', panoptic('--help').stdout, re.MULTILINE)
     done = panoptic(command, '--help')

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`panoptic prepare`: build ahead what TensorRT would build at the first start."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from panoptic_perception.cli.common import say
+
+HELP = 'build ahead what TensorRT needs for a model file'
+DESCRIPTION = """\
+Build a model file for this machine's NVIDIA GPU with TensorRT, which takes minutes, and keep what
+was built, so that a node with `device: tensorrt` starts at once. Without MODEL, the shipped one.
+The exit code is 1 if it could not be kept."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `panoptic prepare`."""
+    parser.add_argument('model', nargs='?', type=Path, metavar='MODEL')
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command; return 1 if nothing could be kept."""
+    from panoptic_perception.engines import default_model_path, load_engine
+    from panoptic_perception.engines.onnxruntime_engine import tensorrt_folder
+
+    start = time.monotonic()
+    engine = load_engine(args.model or default_model_path(), device='tensorrt')
+    if engine.info.note:
+        say(engine.info.note)
+    folder = tensorrt_folder(engine.model, engine.info.precision)
+    if not folder.is_dir():
+        say(f'nothing is kept in {folder}: set XDG_CACHE_HOME to a folder that can be written')
+        return 1
+    print(f'{folder}: ready after {time.monotonic() - start:.0f} s, {engine.info.precision}')
+    return 0

@@ -3,11 +3,28 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from panoptic_perception.engines import EngineError, ModelFileError, load_engine, read_model
 from panoptic_perception.engines.onnxruntime_engine import OnnxRuntimeEngine, available_providers
+
+
+@pytest.mark.parametrize('package', ['panoptic_perception.engines', 'model_tools.export.summary'])
+def test_engine__reports_to_nobody(tiny_model, tmp_path, package):
+    code = f"""if True:
+        import sys
+        import {package}, onnxruntime
+        onnxruntime.InferenceSession(sys.argv[1])
+    """
+    quiet = {key: value for key, value in os.environ.items() if key != 'ORT_DISABLE_TELEMETRY'}
+    environment = {**quiet, 'XDG_CACHE_HOME': str(tmp_path)}
+    subprocess.run([sys.executable, '-c', code, tiny_model], env=environment, check=True)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.filterwarnings('ignore:Specified provider')

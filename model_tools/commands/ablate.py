@@ -25,7 +25,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from model_tools.compression.ablation import ablate, load_ablation
+    from model_tools.compression.ablation import ablate
+    from model_tools.compression.ablation_config import load_ablation
     from model_tools.training.stopping import Stop
 
     stop = Stop(arguments.minutes)

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -16,8 +15,9 @@ import torch
 import yaml
 from tabulate import tabulate
 
+from model_tools.compression.ablation_config import NARROW, Ablation, folder_name
 from model_tools.compression.compress import TIMINGS, compress
-from model_tools.compression.config import CompressionConfig, compression_config
+from model_tools.compression.config import CompressionConfig
 from model_tools.compression.costs import Macs, Parameters, make_cost
 from model_tools.compression.gate import GateError, flat_scores
 from model_tools.compression.narrow import narrow_network
@@ -29,13 +29,7 @@ from model_tools.networks.config import NetworkConfig
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.settings import (
     ConfigError,
-    Rule,
-    broken,
-    for_fields,
-    mapping,
-    override,
     plain_values,
-    read_settings,
 )
 from model_tools.training.checkpoint import load_network
 from model_tools.training.learner import NonFiniteLossError
@@ -43,53 +37,15 @@ from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train
 from panoptic_perception.engines import ModelInfo, read_model
 
-NARROW = 'narrow'
-"""Setting of a variant: train a narrow network from scratch, for this many epochs."""
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """Which compressions to compare."""
-
-    compression: Mapping[str, Any]
-    """Settings that all have in common."""
-    variants: Mapping[str, Mapping[str, object]]
-    """By name: what each changes, keys dotted for what is nested."""
-    seeds: tuple[int, ...] = (0, 1, 2)
-
-    def __post_init__(self) -> None:
-        wrong = broken(self, _RULES)
-        folders = [_slug(name) for name in self.variants]
-        if len(set(folders)) < len(folders):
-            wrong.append(f'variants have folders {folders}, expected names that differ in letters')
-        if wrong:
-            raise ConfigError(f'settings out of range: {"; ".join(wrong)}')
-        for name in self.variants:
-            self.settings(name, self.seeds[0])
-
-    def settings(self, variant: str, seed: int) -> CompressionConfig:
-        """Return those of one compression."""
-        changes = {k: v for k, v in self.variants[variant].items() if k != NARROW}
-        values = override(self.compression, {**changes, 'seed': seed, 'training.seed': seed})
-        return compression_config(values, f'variant {variant!r}')
-
-
-def load_ablation(path: Path, overrides: Mapping[str, object] | None = None) -> Ablation:
-    """Read a YAML file; all variants are checked before any is made."""
-    values = for_fields(read_settings(path, overrides), Ablation, f"'{path}'")
-    variants = mapping(values.pop('variants', None), 'variants')
-    return Ablation(
-        compression=mapping(values.pop('compression', None), 'compression'),
-        variants={name: mapping(v, f'variants.{name}') for name, v in variants.items()},
-        **values,
-    )
+TEACHER = 'teacher'
+"""Name of the first row, and of its model file."""
 
 
 def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
     """
     Make what has not been made, seed by seed; return whether all is done.
 
-    The record and the table in `out` are written anew after each compression, and once more at
+    The record and the tables in `out` are written anew after each compression, and once more at
     the end, when all students and the teacher are timed in turns. A variant that cannot be made,
     by its budget, its gate or its loss, is told of in its folder and not tried again.
 
@@ -97,6 +53,8 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
         ConfigError: `out` holds a comparison with other settings.
     """
     _begin(ablation, out)
+    if not _teacher_file(out).is_file():
+        _release_teacher(ablation, out)
     for seed in ablation.seeds:
         for variant in ablation.variants:
             folder = _folder(out, variant, seed)
@@ -119,11 +77,11 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
     return True
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
+def table(rows: Sequence[Mapping[str, Any]], columns: str = 'columns') -> str:
     """Return means over the seeds, with half the range where there are several."""
-    names = list(dict.fromkeys(name for row in rows for name in row['columns']))
+    names = list(dict.fromkeys(name for row in rows for name in row[columns]))
     lines = [
-        [row['variant'], len(row['seeds']), *(_spread(row['columns'].get(n, [])) for n in names)]
+        [row['variant'], len(row['seeds']), *(_spread(row[columns].get(n, [])) for n in names)]
         for row in rows
     ]
     return tabulate(lines, ['variant', 'seeds', *names], tablefmt='github', disable_numparse=True)
@@ -140,12 +98,8 @@ def _begin(ablation: Ablation, out: Path) -> None:
     write_whole(path, yaml.safe_dump(settings, sort_keys=False).encode())
 
 
-def _slug(variant: str) -> str:
-    return re.sub(r'\W+', '_', str(variant))
-
-
 def _folder(out: Path, variant: str, seed: int) -> Path:
-    return out / _slug(variant) / f'seed_{seed}'
+    return out / folder_name(variant) / f'seed_{seed}'
 
 
 def _make(ablation: Ablation, variant: str, seed: int, folder: Path, stop: Stop) -> bool:
@@ -182,17 +136,37 @@ def _train_narrow(config: CompressionConfig, epochs: int, folder: Path, stop: St
     return weights if weights.is_file() else None
 
 
+def _teacher_file(out: Path) -> Path:
+    return out / f'{TEACHER}.onnx'
+
+
+def _release_teacher(ablation: Ablation, out: Path) -> None:
+    config = ablation.settings(next(iter(ablation.variants)), ablation.seeds[0])
+    release(
+        Path(config.teacher),
+        Path(config.training.data),
+        _teacher_file(out),
+        input_wh=config.training.input_wh,
+    )
+
+
 def _rows(ablation: Ablation, out: Path) -> list[dict[str, Any]]:
-    """Return what the students cost and score on val, lists over the seeds."""
-    rows = []
+    """Return what teacher and students cost and score, lists over the seeds."""
+    teacher = [read_model(_teacher_file(out))]
+    rows: list[dict[str, Any]] = [
+        {'variant': TEACHER, 'seeds': [], 'columns': _columns(teacher), 'untuned': {}}
+    ]
     for variant in ablation.variants:
-        columns: dict[str, list[float]] = {}
         models = _made(ablation, variant, out)
-        for model in models.values():
-            scores = flat_scores(model.metrics['scores']['all'])
-            for name, value in {**_costs(_network(model), model.input_wh), **scores}.items():
-                columns.setdefault(name, []).append(value)
-        rows.append({'variant': variant, 'seeds': list(models), 'columns': columns})
+        untuned = [_untuned(_folder(out, variant, seed)) for seed in models]
+        rows.append(
+            {
+                'variant': variant,
+                'seeds': list(models),
+                'columns': _columns(models.values()),
+                'untuned': _join(scores for scores in untuned if scores),
+            }
+        )
     return rows
 
 
@@ -201,18 +175,43 @@ def _made(ablation: Ablation, variant: str, out: Path) -> dict[int, ModelInfo]:
     return {seed: read_model(path) for seed, path in paths.items() if path.is_file()}
 
 
+def _columns(models: Iterable[ModelInfo]) -> dict[str, list[float]]:
+    """Return costs, and scores on `val`."""
+    return _join(
+        {
+            **_costs(_network(model), model.input_wh),
+            **flat_scores(model.metrics['scores']['all']),
+        }
+        for model in models
+    )
+
+
+def _untuned(folder: Path) -> dict[str, float]:
+    """Return the scores on the hold-out after the last pruning, before its tuning, if known."""
+    path = folder / 'compression.json'
+    if not path.is_file():
+        return {}
+    scores = json.loads(path.read_text())['rounds'][-1]['pruned']['holdout']
+    return flat_scores(scores) if scores else {}
+
+
+def _join(several: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
+    joined: dict[str, list[float]] = {}
+    for values in several:
+        for name, value in values.items():
+            joined.setdefault(name, []).append(value)
+    return joined
+
+
 def _time(ablation: Ablation, rows: list[dict[str, Any]], out: Path) -> None:
-    """Put the teacher first, and into each row the milliseconds of its first seed's file."""
-    config = ablation.settings(next(iter(ablation.variants)), ablation.seeds[0])
-    teacher = load_network(Path(config.teacher))
-    columns = {name: [value] for name, value in _costs(teacher, config.training.input_wh).items()}
-    rows.insert(0, {'variant': 'teacher', 'seeds': [], 'columns': columns})
-    made = [row for row in rows if row['columns']]
-    nets = [teacher] + [
-        _network(next(iter(_made(ablation, row['variant'], out).values()))) for row in made[1:]
+    """Put into each row the milliseconds of its first seed's file."""
+    timed = [row for row in rows if row['columns']]
+    models = [read_model(_teacher_file(out))] + [
+        next(iter(_made(ablation, row['variant'], out).values())) for row in timed[1:]
     ]
-    times = compare(nets, config.training.input_wh, threads=1, repeats=TIMINGS)
-    for row, ms in zip(made, times, strict=True):
+    nets = [_network(model) for model in models]
+    times = compare(nets, models[0].input_wh, threads=1, repeats=TIMINGS)
+    for row, ms in zip(timed, times, strict=True):
         row['columns']['ms'] = [ms]
 
 
@@ -228,7 +227,11 @@ def _costs(net: PanopticNet, input_wh: tuple[int, int]) -> dict[str, float]:
 
 def _write(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     write_whole(out / 'ablation.json', (json.dumps(rows, indent=1) + '\n').encode())
-    write_whole(out / 'ablation.md', (table(rows) + '\n').encode())
+    tables = [table(rows)]
+    if any(row['untuned'] for row in rows):
+        tables += ['After the last pruning, before its tuning, on the hold-out:']
+        tables += [table([row for row in rows if row['untuned']], 'untuned')]
+    write_whole(out / 'ablation.md', ('\n\n'.join(tables) + '\n').encode())
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -236,17 +239,3 @@ def _spread(values: Sequence[float]) -> str:
         return '-'
     half = (max(values) - min(values)) / 2
     return f'{mean(values):.3f}' + (f' ± {half:.3f}' if len(values) > 1 else '')
-
-
-_RULES: Mapping[str, Rule] = {
-    'seeds': Rule(
-        lambda v: isinstance(v, tuple) and v != () and all(type(s) is int and s >= 0 for s in v),
-        'a list of whole numbers',
-    ),
-    'variants': Rule(
-        lambda v: (
-            v and all(type(c.get(NARROW, 1)) is int and c.get(NARROW, 1) > 0 for c in v.values())
-        ),
-        f'variants by name; {NARROW} is a number of epochs',
-    ),
-}

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
 
-from model_tools.compression.ablation import ablate, load_ablation, table
+from model_tools.compression.ablation import ablate, table
+from model_tools.compression.ablation_config import load_ablation
 from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import CheckpointError
 from model_tools.training.stopping import Stop
@@ -36,12 +38,22 @@ def write(tmp_path):
     return write
 
 
+def test_load_ablation__shipped_settings():
+    config = Path(__file__).parents[3] / 'config' / 'ablation.yaml'
+    given = {'compression.teacher': 't.pt', 'compression.training.data': 'roads'}
+    ablation = load_ablation(config, given)
+    assert ablation.seeds == (0, 1, 2)
+    steps = {v: ablation.settings(v, 0) for v in ablation.variants if 'narrow' not in v}
+    assert {c.last_epochs + (c.rounds - 1) * c.training.epochs for c in steps.values()} == {2}
+
+
 def test_ablate__every_variant_at_the_same_cost(settings, write, tmp_path):
     ablation = load_ablation(write(settings))
     assert not ablate(ablation, tmp_path / 'out', stop=Stop(minutes=0))
     assert ablate(ablation, tmp_path / 'out', stop=Stop())
     first, *rows, failed = json.loads((tmp_path / 'out' / 'ablation.json').read_text())
     assert first['variant'] == 'teacher'
+    assert first['columns']['drivable_iou'][0] > 0.8
     assert [row['variant'] for row in (*rows, failed)] == list(VARIANTS)
     assert (failed['seeds'], failed['columns']) == ([], {})
     told = (tmp_path / 'out' / 'too_narrow' / 'seed_3' / 'failed.txt').read_text()
@@ -55,8 +67,11 @@ def test_ablate__every_variant_at_the_same_cost(settings, write, tmp_path):
         for gmac in row['columns']['GMAC']:
             assert 0.7 * 0.5 < gmac * 1e9 / teacher['macs'] <= 0.5
         assert min(row['columns']['drivable_iou']) > 0.3
-    printed = (tmp_path / 'out' / 'ablation.md').read_text()
-    assert printed.count('|\n') == 6
+    distilled, narrow = rows
+    assert distilled['untuned']['drivable_iou'][0] > 0
+    assert narrow['untuned'] == failed['untuned'] == {}
+    tuned, untuned = (tmp_path / 'out' / 'ablation.md').read_text().split('on the hold-out:')
+    assert (tuned.count('|\n'), untuned.count('|\n')) == (6, 3)
     with pytest.raises(ConfigError, match='with other settings'):
         ablate(replace(ablation, seeds=(2,)), tmp_path / 'out', stop=Stop())
 

@@ -8,18 +8,22 @@ them. Each is measured once.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 import onnxruntime
 from torch import nn
 
 from model_tools.compression.layer_timing import measure
-from model_tools.compression.layers import layers_of
+from model_tools.compression.layers import Layer, layers_of
 from model_tools.data.files import write_whole
 from panoptic_perception.core.machine import describe_machine
 
 SCHEMA = 1
 THREADS = 1
+ANCHORS = 12
+"""Layers that are measured again with new ones, to compare."""
 
 
 class LatencyError(ValueError):
@@ -52,9 +56,17 @@ class LatencyTable:
         layers = layers_of(net, self._input_wh)
         missing = {layer.key: layer for layer in layers if layer.key not in self._ms}
         if missing:
-            self._ms.update(measure(missing, threads=THREADS))
-            self._write()
+            self._measure(missing, layers)
         return sum(self._ms[layer.key] for layer in layers)
+
+    def _measure(self, missing: Mapping[str, Layer], layers: Sequence[Layer]) -> None:
+        """Measure layers in the unit of the table: the machine may be slower now than it was."""
+        known = {layer.key: layer for layer in layers if layer.key in self._ms}
+        costly = sorted(known, key=lambda key: -self._ms[key])[:ANCHORS]
+        found = measure({**missing, **{key: known[key] for key in costly}}, threads=THREADS)
+        pace = median([self._ms[key] / found[key] for key in costly] or [1.0])
+        self._ms.update({key: found[key] * pace for key in missing})
+        self._write()
 
     def _read(self, path: Path) -> dict[str, float]:
         try:

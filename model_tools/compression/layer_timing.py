@@ -28,7 +28,7 @@ SILU = [('Sigmoid', ['raw'], 'gate'), ('Mul', ['raw', 'gate'], 'y')]
 
 
 def measure(layers: Mapping[str, Layer], *, threads: int) -> dict[str, float]:
-    """Return the median milliseconds of layers, by the same keys.
+    """Return the least milliseconds of layers, by the same keys: what nothing has lengthened.
 
     The layers take turns, so that a busy moment of the machine befalls all alike.
     """
@@ -63,12 +63,12 @@ def _feed(session: onnxruntime.InferenceSession) -> dict[str, np.ndarray]:
 
 
 def _profiled_ms(profile: Path, layer: Layer) -> float:
-    """Return the median over the runs of the time of the layer's own operators."""
+    """Return the least over the runs of the time of the layer's own operators."""
     others = COPIES if layer.is_convolution else [*COPIES, 'Conv']
     nodes = [event for event in json.loads(profile.read_text()) if event['cat'] == 'Node']
     own = [event['dur'] for event in nodes if event['args'].get('op_name') not in others]
     runs = np.reshape(own, (WARM_UP + REPEATS, -1)).sum(1)  # microseconds
-    return float(np.median(runs[WARM_UP:])) / 1e3
+    return float(runs[WARM_UP:].min()) / 1e3
 
 
 def _graph(layer: Layer) -> onnx.ModelProto:

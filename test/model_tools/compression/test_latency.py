@@ -67,6 +67,19 @@ def test_latency_table__each_layer_is_measured_once_and_kept(tmp_path):
     assert len(json.loads(path.read_text())['ms']) == 2 * len(table['ms'])
 
 
+def test_latency_table__new_layers_are_measured_at_the_pace_of_the_old(tmp_path):
+    """A machine that is ten times as fast as it was shall not make new layers look cheap."""
+    path, old, new = tmp_path / 'table.json', small_net(16), small_net(32)
+    fair = LatencyTable(None, input_wh=INPUT_WH)(new)
+    LatencyTable(path, input_wh=INPUT_WH)(old)
+    table = json.loads(path.read_text())
+    path.write_text(json.dumps({**table, 'ms': {k: 10 * ms for k, ms in table['ms'].items()}}))
+    both = nn.ModuleList([old, new])
+    both.forward = lambda x: (old(x), new(x))
+    slow = LatencyTable(path, input_wh=INPUT_WH)(both) - LatencyTable(path, input_wh=INPUT_WH)(old)
+    assert slow == pytest.approx(10 * fair, rel=0.5)
+
+
 def test_latency_table__in_memory_and_without_layers():
     assert LatencyTable(None, input_wh=INPUT_WH)(nn.Identity()) == 0
 

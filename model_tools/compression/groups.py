@@ -40,6 +40,8 @@ class Member:
     """Filters of a layer, scale and shift of a BatchNorm, or inputs of a following layer."""
     index: torch.Tensor
     """(C,) int64: channel i of the group is channel `index[i]` of the module."""
+    bare: bool = False
+    """Whether it makes channels that come to no BatchNorm before the next layer reads them."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ def _members(
             f'{name} has {module.groups} groups of channels, which cannot lose single ones: add '
             'it, and what makes the channels that it reads, to the protected modules'
         )
+    # A depthwise convolution only passes on what others make.
+    bare = side == 'out' and getattr(module, 'groups', 1) == 1 and not _normed(item.dep.target)
     places: dict[int, list[int]] = defaultdict(list)
     for root, own in zip(item.root_idxs, item.idxs, strict=True):
         places[root].append(own)
@@ -152,4 +156,17 @@ def _members(
             'behind a split: add it to the protected modules'
         )
     for column in zip(*(places[root] for root in range(size)), strict=True):
-        yield Member(name, side, torch.tensor(column))
+        yield Member(name, side, torch.tensor(column), bare)
+
+
+def _normed(node: torch_pruning.dependency.Node) -> bool:
+    """Return whether what a layer makes comes to a BatchNorm before another layer reads it."""
+    waiting, seen = list(node.outputs), set()
+    while waiting:
+        after = waiting.pop()
+        if isinstance(after.module, _BatchNorm):
+            return True
+        if after not in seen and not isinstance(after.module, FILTERED):
+            seen.add(after)
+            waiting += after.outputs
+    return False

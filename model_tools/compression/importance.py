@@ -111,8 +111,8 @@ def first_order(
 ) -> Tensor:
     """Return (C,): by how much a loss falls, to first order, when a channel's gates close.
 
-    The gates are the group's norms. A group without any has its filters and their biases, of
-    which convolutions are as linear a function.
+    The gates are the group's norms; for channels that come to none, as in one term of a sum, they
+    are the filters and their biases, of which convolutions are as linear a function.
 
     Args:
         group: The channels.
@@ -157,8 +157,10 @@ def _conflict(
 
 
 def _gates(group: ChannelGroup) -> list[Member]:
-    norms = [member for member in group.members if member.side == 'norm']
-    return norms or [member for member in group.members if member.side == 'out']
+    norms = [m for m in group.members if m.side == 'norm']
+    return [
+        m for m in group.members if m.side == 'norm' or (m.side == 'out' and (m.bare or not norms))
+    ]
 
 
 def _parameters(

@@ -25,6 +25,15 @@ class Toy(nn.Module):
         return self.head(torch.cat((z, y), 1)), self.fully(z.mean((2, 3)))
 
 
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        return self.a(x) + self.b(x)
+
+
 EXAMPLE = torch.zeros(2, 3, 8, 8)
 
 
@@ -51,6 +60,15 @@ def test_find_groups__worked_by_hand():
     assert net.training
     assert not any(p.requires_grad for p in net.parameters())
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_find_groups__channels_that_come_to_no_norm():
+    (group,) = find_groups(Toy(), EXAMPLE, protected=['head', 'fully'])
+    # What `branch` adds has no norm; a depthwise convolution only passes on what others make.
+    assert [member.module for member in group.members if member.bare] == ['branch']
+    summed = nn.Sequential(Twice(), nn.ReLU(), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+    (group,) = find_groups(summed, EXAMPLE, protected=['3'])
+    assert not any(member.bare for member in group.members)
 
 
 def test_find_groups__nothing_protected_offers_the_last_layers_too():

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from model_tools.compression.groups import ChannelGroup, Member
+from model_tools.compression.groups import ChannelGroup, Member, find_groups
 from model_tools.compression.importance import EvidenceError, filters, gather_evidence
 
 
@@ -150,3 +150,27 @@ def test_filters__of_a_transposed_convolution_make_one_channel_each():
     made = layer(torch.ones(1, 4, 1, 1))[0]
     expected = filters(layer, layer.weight).view(6, 4, 2, 2).sum(1)
     torch.testing.assert_close(made - layer.bias[:, None, None], expected)
+
+
+class HalfNormed(nn.Module):
+    """Channel 0 speaks through the norm, channel 1 through the convolution without one."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.norm = nn.Conv2d(1, 2, 1, bias=False), nn.BatchNorm2d(2, eps=0.0)
+        self.b, self.head = nn.Conv2d(1, 2, 1, bias=False), nn.Conv2d(2, 1, 1, bias=False)
+        with torch.no_grad():
+            self.a.weight.copy_(torch.tensor([1.0, 0.0]).reshape(2, 1, 1, 1))
+            self.b.weight.copy_(torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1))
+            self.head.weight.fill_(1.0)
+
+    def forward(self, x):
+        return self.head(self.norm(self.a(x)) + self.b(x))
+
+
+def test_gather_evidence__terms_of_a_sum_with_and_without_a_norm():
+    net = HalfNormed()
+    (group,) = find_groups(net, PIXELS, protected=['head'])
+    evidence = gather([{'a': 1.0}], net=net, groups=[group], tasks=('a',))
+    # 1 x 0.5 - 1 x 0.25, and twice as much
+    assert evidence.importance['a'][group.name].tolist() == [0.25, 0.5]

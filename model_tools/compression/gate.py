@@ -42,7 +42,7 @@ def fallen(
 def most_hurt(evidence: Evidence, keep: Keep) -> dict[str, list[str]]:
     """Return for each task the groups that lost most of what it needs, worst first.
 
-    A group is hurt by the share of its importance to the task that went with the channels.
+    A group is hurt by the importance to the task that went with its channels.
 
     Args:
         evidence: What the channels were worth before the round.
@@ -59,5 +59,4 @@ def _worst(importance: Mapping[str, Tensor], keep: Keep) -> list[str]:
 
 
 def _lost(importance: Tensor, kept: Tensor) -> float:
-    total = float(importance.sum())
-    return 1 - float(importance[kept].sum()) / total if total > 0 else 0.0
+    return float(importance.sum()) - float(importance[kept].sum())

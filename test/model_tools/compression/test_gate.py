@@ -43,10 +43,10 @@ def test_task_of(score, task):
     assert task_of(score) == task
 
 
-def test_most_hurt__by_the_share_of_a_tasks_importance_that_went():
+def test_most_hurt__by_the_importance_to_a_task_that_went():
     evidence = Evidence(
         importance={
-            'detection': {'a': torch.tensor([1.0, 1.0]), 'b': torch.tensor([9.0, 1.0])},
+            'detection': {'a': torch.tensor([1.0, 1.0]), 'b': torch.tensor([9.0, 3.0])},
             'lane': {'a': torch.tensor([0.0, 0.0]), 'b': torch.tensor([1.0, 3.0])},
         },
         summed={},
@@ -54,7 +54,7 @@ def test_most_hurt__by_the_share_of_a_tasks_importance_that_went():
         batches={},
     )
     keep = {'a': torch.tensor([0]), 'b': torch.tensor([0])}
-    # Detection lost half of a and a tenth of b; lane three quarters of b, and nothing at a.
-    assert most_hurt(evidence, keep) == {'detection': ['a'], 'lane': ['b']}
+    # Detection lost 1 at a and 3 at b, though half of a; lane 3 at b and nothing at a.
+    assert most_hurt(evidence, keep) == {'detection': ['b'], 'lane': ['b']}
     everything = {'a': torch.tensor([0, 1]), 'b': torch.tensor([0, 1])}
     assert most_hurt(evidence, everything) == {'detection': [], 'lane': []}

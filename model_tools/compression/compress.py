@@ -15,10 +15,11 @@ from model_tools.compression.costs import Cost, Macs, Parameters, make_cost
 from model_tools.compression.folder import CompressionFolder
 from model_tools.compression.gate import GateError, fallen, flat_scores, most_hurt, task_of
 from model_tools.compression.pruner import Pruner
+from model_tools.compression.selection import BudgetError
 from model_tools.compression.task_losses import TASKS
 from model_tools.data.label_set import load_label_set
 from model_tools.data.problems import DatasetError
-from model_tools.export.release import release
+from model_tools.export.release import origin, release
 from model_tools.export.summary import compare
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.settings import ConfigError
@@ -67,6 +68,13 @@ class _Compression:
         path = Path(config.teacher)
         self.teacher = load_teacher(path, labels=labels.names).to(device)
         self.teacher_sha256 = file_sha256(path)
+        self.teacher_state = load_checkpoint(path)
+        known = self.teacher_state['training']['holdout_groups']
+        if learned := sorted(set(config.training.holdout_groups) - set(known)):
+            raise ConfigError(
+                f"training.holdout_groups {learned}: '{path}' has learned from them, expected "
+                f'some of those that it held out: {list(known)}'
+            )
         cache = Path(config.training.cache or folder.cache)
         self.training: TrainingConfig = replace(
             config.training, network=self.teacher.config, cache=str(cache)
@@ -94,6 +102,8 @@ class _Compression:
             self.costs.append(self.cost)
         self.pruner = Pruner(config, data, self.cost, self.teacher)
         self.reference = self._describe_teacher()
+        if not folder.has_begun:
+            self.pruner.check_reachable(self.teacher, config.keep * self.reference[config.budget])
 
     def go_on(self) -> Path | None:
         """Make the rounds that have not been made, and the model file."""
@@ -105,7 +115,7 @@ class _Compression:
                     print('stopped: the same command goes on', file=sys.stderr)
                     return None
             parent = self.folder.round(number).tuned
-        if not self.folder.record.is_file():
+        if not self.folder.model_file.is_file():
             self._conclude(parent)
         return self.folder.model_file
 
@@ -116,6 +126,15 @@ class _Compression:
             raise ConfigError(
                 f"'{self.folder.root}': begun with another teacher than '{self.config.teacher}' "
                 'now holds; give that one, or another --out'
+            )
+        if (
+            known
+            and self.config.budget == 'latency'
+            and known['latency'] != self.cost(self.teacher)
+        ):
+            raise ConfigError(
+                f"'{self.folder.root}': its layers have been measured anew since it was begun; "
+                'give the file of latencies that it was begun with, or another --out'
             )
         if known:
             return known
@@ -170,12 +189,17 @@ class _Compression:
     def _prune(self, number: int, parent: Path, spared: list[str]) -> dict[str, Any]:
         share = self.config.keep ** (number / self.config.rounds)
         state, net = load_checkpoint(parent), load_network(parent).to(self._device)
-        pruned = self.pruner.prune(
-            net,
-            state['kept'] if number > 1 else {},
-            budget=self.reference[self.config.budget] * share,
-            spared=spared,
-        )
+        kept = state['kept'] if number > 1 else {}
+        budget = self.reference[self.config.budget] * share
+        try:
+            pruned = self.pruner.prune(net, kept, budget=budget, spared=spared)
+        except BudgetError as error:
+            if not spared:
+                raise
+            raise GateError(
+                f'round {number} cannot spare what those taken back lost most, '
+                f'{", ".join(spared)}: {error}; or allow more, or tune for longer'
+            ) from error
         attempt = self.folder.round(number)
         attempt.root.mkdir(parents=True, exist_ok=True)
         averaged = {name: tensor.cpu() for name, tensor in pruned.net.state_dict().items()}
@@ -229,11 +253,12 @@ class _Compression:
         )
 
     def _conclude(self, tuned: Path) -> None:
-        """Write the student with its origin, its model file, and the record of all rounds."""
+        """Write the student with its origin, the record of all rounds, and the model file."""
         config, folder = self.config, self.folder
         state = load_checkpoint(tuned)
         compression = {
             'teacher_sha256': self.teacher_sha256,
+            'teacher_provenance': origin(Path(config.teacher), self.teacher_state),
             'settings': {
                 **config.to_dict(),
                 'teacher': Path(config.teacher).name,
@@ -242,7 +267,6 @@ class _Compression:
             },
         }
         save_weights(folder.student, state, {**state['provenance'], 'compression': compression})
-        release(folder.student, Path(self.training.data), folder.model_file)
         nets = [self.teacher.cpu(), load_network(folder.student)]
         teacher_ms, student_ms = compare(nets, self.training.input_wh, threads=1, repeats=TIMINGS)
         folder.write_record(
@@ -253,6 +277,10 @@ class _Compression:
                 'measured_ms': {'teacher': teacher_ms, 'student': student_ms},
             }
         )
+        share = student_ms / teacher_ms
+        print(f"the file of the student takes {share:.2f} of its teacher's time", file=sys.stderr)
+        # Last: who finds it finds all.
+        release(folder.student, Path(self.training.data), folder.model_file)
         print(folder.model_file)
 
     @property

@@ -15,7 +15,7 @@ from model_tools.compression.criteria import channel_scores
 from model_tools.compression.groups import ChannelGroup, find_groups
 from model_tools.compression.importance import Evidence, gather_evidence
 from model_tools.compression.recalibration import recalibrate
-from model_tools.compression.selection import Keep, meet_budget
+from model_tools.compression.selection import Keep, check_reachable, meet_budget
 from model_tools.compression.surgery import kept_channels, protected_modules, remove_channels
 from model_tools.compression.task_losses import TASKS, PanopticLosses
 from model_tools.data.augmentation.settings import Augmentation
@@ -51,6 +51,15 @@ class Pruner:
         self._example = torch.zeros(1, 3, height, width, device=self._device)
         self._sizes = {group.name: group.size for group in self._groups(teacher)}
 
+    def check_reachable(self, teacher: PanopticNet, budget: float) -> None:
+        """Raise BudgetError if all groups of a teacher at their floors cost more than `budget`."""
+        groups = self._groups(teacher)
+
+        def cost(keep: Keep) -> float:
+            return self._cost(remove_channels(teacher, groups, keep, self._example))
+
+        check_reachable(self._sizes, self._config.widths, cost, budget)
+
     def prune(
         self,
         net: PanopticNet,
@@ -85,7 +94,7 @@ class Pruner:
             conflict_weight=config.conflict_weight,
             veto_share=config.veto_share,
             cost_power=config.cost_power,
-            costs=self._group_costs(net, groups) if config.cost_power else None,
+            costs=self._channel_costs(net, groups) if config.cost_power else None,
             seed=config.seed,
         )
         scores |= {name: torch.full_like(scores[name], torch.inf) for name in spared}
@@ -108,16 +117,21 @@ class Pruner:
     def _groups(self, net: PanopticNet) -> list[ChannelGroup]:
         return find_groups(net, self._example, protected=protected_modules(net))
 
-    def _group_costs(self, net: PanopticNet, groups: list[ChannelGroup]) -> dict[str, float]:
-        """Return what a channel of each group costs: half of the group's, shared out."""
-        whole = self._cost(net)
-        costs = {}
+    def _channel_costs(self, net: PanopticNet, groups: list[ChannelGroup]) -> dict[str, float]:
+        """Return what a channel of each group costs: what about half of the group's save, shared.
+
+        Only widths that can be chosen are tried: others can be slower than wider ones.
+        """
+        whole, costs = self._cost(net), {}
         for group in groups:
-            half = max(1, group.size // 2)
-            keep = {group.name: torch.arange(max(1, group.size - half))}
-            saved = whole - self._cost(remove_channels(net, groups, keep, self._example))
-            costs[group.name] = max(saved, 1e-6 * whole) / half
-        return costs
+            half = self._config.widths.fit(group.size // 2, group.size, self._sizes[group.name])
+            if half < group.size:
+                keep = {group.name: torch.arange(half)}
+                saved = whole - self._cost(remove_channels(net, groups, keep, self._example))
+                costs[group.name] = saved / (group.size - half)
+        # What saves nothing that can be measured, or cannot shrink, counts as the cheapest.
+        least = min((cost for cost in costs.values() if cost > 0), default=1.0)
+        return {group.name: max(costs.get(group.name, least), least) for group in groups}
 
     def _calibration(self) -> Iterator[Batch]:
         source = self._source(self._config.calibration_batch_size)
@@ -131,15 +145,14 @@ class Pruner:
             yield source.batch(step).images.float()
 
     def _source(self, batch_size: int) -> BatchSource:
-        """Return whole pictures as the camera gives them, in random order."""
+        """Return whole real pictures as the camera gives them, in random order."""
         training = self._config.training
         return BatchSource(
             self._data.real,
-            self._data.synthetic,
+            None,
             input_wh=training.input_wh,
             augmentation=Augmentation(),
             batch_size=batch_size,
-            synthetic_share=training.synthetic_share,
             repeats=training.repeats,
             seed=self._config.seed,
             device=self._device,

@@ -86,11 +86,7 @@ def meet_budget(
     if cost(everything := select(ranks, 0, widths, sizes=sizes)) <= budget:
         return everything
     best = select(ranks, removable, widths, sizes=sizes)
-    if (least := cost(best)) > budget:
-        raise BudgetError(
-            f'a cost of {budget:g} cannot be reached: with every group at its floor it is '
-            f'{least:g}; raise the budget or lower the floor'
-        )
+    _check_floor(cost(best), budget)
     too_few, enough = 0, removable
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
@@ -100,6 +96,22 @@ def meet_budget(
         else:
             too_few = middle
     return best
+
+
+def check_reachable(
+    sizes: Mapping[str, int], widths: Widths, cost: Callable[[Keep], float], budget: float
+) -> None:
+    """Raise BudgetError if groups of these sizes cost more than `budget` at their floors."""
+    scores = {name: torch.zeros(size) for name, size in sizes.items()}
+    _check_floor(cost(select(scores, torch.inf, widths)), budget)
+
+
+def _check_floor(least: float, budget: float) -> None:
+    if least > budget:
+        raise BudgetError(
+            f'a cost of {budget:g} cannot be reached: with every group at its floor it is '
+            f'{least:g}; raise the budget or lower the floor'
+        )
 
 
 def _best(scores: Tensor, first: int, threshold: float, widths: Widths) -> Tensor:

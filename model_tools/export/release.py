@@ -61,7 +61,7 @@ def release(
             candidate,
             input_wh=input_wh,
             thresholds=NEUTRAL,
-            provenance=_provenance(checkpoint, state),
+            provenance={**origin(checkpoint, state), 'network': state['network']},
             metrics={},
         )
         parity = check_parity(net, candidate, images)
@@ -96,7 +96,8 @@ def _metrics(record: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _provenance(checkpoint: Path, state: dict[str, Any]) -> dict[str, Any]:
+def origin(checkpoint: Path, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where the weights of a checkpoint come from; `state` is what it holds."""
     training = state['training']
     return {
         'tool_version': version('panoptic_perception'),
@@ -106,7 +107,6 @@ def _provenance(checkpoint: Path, state: dict[str, Any]) -> dict[str, Any]:
         'epochs': state['epoch'],
         'steps': state['step'],
         'holdout_groups': training['holdout_groups'],
-        'network': state['network'],
         **{k: v for k, v in state.get('provenance', {}).items() if k == 'compression'},
     }
 

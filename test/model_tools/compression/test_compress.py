@@ -102,15 +102,15 @@ def test_compress__what_is_done_is_not_done_again(config, made, tmp_path):
 
 def test_compress__a_budget_that_cannot_be_reached(config, tmp_path):
     with pytest.raises(BudgetError, match='cannot be reached'):
-        compress(replace(config, keep=0.01, rounds=1), tmp_path)
-    assert not (tmp_path / 'round_1').exists()
+        compress(replace(config, keep=0.01, rounds=4), tmp_path)
+    assert not list(tmp_path.glob('round_*')), 'it is known before the first round'
     # Nothing was made, so the same folder takes other settings.
     assert compress(replace(config, rounds=1), tmp_path, stop=Stop(minutes=0)) is None
 
 
 def test_compress__a_gate_that_cannot_be_passed(config, tmp_path):
     tuning = replace(config.training, learning_rate=1.0, distillation=None)
-    strict = replace(config, training=tuning, rounds=1, last_epochs=1, allowed_fall=0.0)
+    strict = replace(config, training=tuning, rounds=1, last_epochs=1, allowed_fall=0.0, keep=0.9)
     for _ in range(2):  # nor by calling again
         with pytest.raises(GateError, match=rf'round 1 was taken back {ATTEMPTS} times'):
             compress(strict, tmp_path)
@@ -123,6 +123,13 @@ def test_compress__a_gate_that_cannot_be_passed(config, tmp_path):
         first = json.loads((attempts[0] / 'pruning.json').read_text())['widths'][group]
         assert pruned['widths'][group] > first
     assert not (tmp_path / 'student.pt').exists()
+
+
+def test_compress__a_gate_that_leaves_too_little_to_prune(config, tmp_path):
+    tuning = replace(config.training, learning_rate=1.0, distillation=None)
+    strict = replace(config, training=tuning, rounds=1, last_epochs=1, allowed_fall=0.0)
+    with pytest.raises(GateError, match=r'round 1 cannot spare .*, .*: a cost of .* cannot be'):
+        compress(strict, tmp_path)
 
 
 def test_compress__a_gate_without_an_image_for_a_task(config, tmp_path):
@@ -141,6 +148,27 @@ def test_compress__a_teacher_of_other_labels(config, tmp_path):
     with pytest.raises(TeacherError, match=r"labels \['vehicle', .*, expected \['vehicle'\]"):
         compress(replace(config, training=training), tmp_path / 'run')
     assert not (tmp_path / 'run').exists()
+
+
+def test_compress__a_hold_out_that_the_teacher_has_learned_from(config, tmp_path):
+    training = replace(config.training, holdout_groups=('road_5', 'road_6'))
+    with pytest.raises(ConfigError, match=r"\['road_5'\]: .* has learned from them"):
+        compress(replace(config, training=training), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+
+
+def test_compress__to_a_latency_with_costs_of_channels(config, tmp_path):
+    fine = replace(config, floor=2, floor_share=0.0, multiple=2, cost_power=0.3)
+    quick = replace(fine, budget='latency', keep=0.9, rounds=1, last_epochs=1)
+    student = tmp_path / 'student.onnx'
+    assert compress(quick, tmp_path) == student
+    record = json.loads((tmp_path / 'compression.json').read_text())
+    assert record['rounds'][0]['tuned']['latency'] <= 0.9 * record['teacher']['latency']
+    # A table that was measured anew is no budget for what was begun with another.
+    elsewhere = (tmp_path / 'latencies.json').rename(tmp_path / 'elsewhere.json')
+    with pytest.raises(ConfigError, match='measured anew'):
+        compress(quick, tmp_path)
+    assert compress(replace(quick, latencies=str(elsewhere)), tmp_path) == student
 
 
 def test_compress__a_gate_without_anything_held_out(config, tmp_path):

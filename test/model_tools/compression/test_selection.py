@@ -2,7 +2,13 @@
 import pytest
 import torch
 
-from model_tools.compression.selection import BudgetError, Widths, meet_budget, select
+from model_tools.compression.selection import (
+    BudgetError,
+    Widths,
+    check_reachable,
+    meet_budget,
+    select,
+)
 
 FREE = Widths(floor_share=0.0, floor=1, multiple=1, small_multiple=1)
 
@@ -139,3 +145,11 @@ def test_meet_budget__rounds_do_not_lower_the_floor():
     left = {name: scores[name][kept] for name, kept in first.items()}
     with pytest.raises(BudgetError, match='it is 48'):
         meet_budget(left, Widths(), width, 40, sizes=sizes)
+
+
+def test_check_reachable__all_groups_at_their_floors():
+    sizes = {'a': 256, 'b': 64}
+    check_reachable(sizes, Widths(), channels, 48)
+    with pytest.raises(BudgetError, match=r'a cost of 47 cannot be reached.* it is 48;'):
+        check_reachable(sizes, Widths(), channels, 47)
+    check_reachable({}, Widths(), channels, 0)

@@ -31,7 +31,7 @@ from model_tools.settings import (
     ConfigError,
     plain_values,
 )
-from model_tools.training.checkpoint import load_network
+from model_tools.training.checkpoint import file_sha256, load_network
 from model_tools.training.learner import NonFiniteLossError
 from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train
@@ -53,8 +53,6 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
         ConfigError: `out` holds a comparison with other settings.
     """
     _begin(ablation, out)
-    if not _teacher_file(out).is_file():
-        _release_teacher(ablation, out)
     for seed in ablation.seeds:
         for variant in ablation.variants:
             folder = _folder(out, variant, seed)
@@ -88,13 +86,20 @@ def table(rows: Sequence[Mapping[str, Any]], columns: str = 'columns') -> str:
 
 
 def _begin(ablation: Ablation, out: Path) -> None:
-    path, settings = out / 'ablation.yaml', plain_values(asdict(ablation))
-    if path.is_file() and yaml.safe_load(path.read_text()) != settings:
+    """Check that `out` holds this comparison, or begin it with the model file of the teacher."""
+    config = ablation.settings(next(iter(ablation.variants)), ablation.seeds[0])
+    teacher, path = Path(config.teacher), out / 'ablation.yaml'
+    known = yaml.safe_load(path.read_text()) if path.is_file() else None
+    if known is None:
+        # What is wrong with the teacher or the data shows here, before anything is written.
+        data, input_wh = Path(config.training.data), config.training.input_wh
+        release(teacher, data, _teacher_file(out), input_wh=input_wh)
+    settings = {**plain_values(asdict(ablation)), 'teacher_sha256': file_sha256(teacher)}
+    if known not in (None, settings):
         raise ConfigError(
-            f"'{out}': holds a comparison with other settings, those of '{path}'; give them, or "
-            'another --out'
+            f"'{out}': holds a comparison with other settings or another teacher, those of "
+            f"'{path}'; give them, or another --out"
         )
-    out.mkdir(parents=True, exist_ok=True)
     write_whole(path, yaml.safe_dump(settings, sort_keys=False).encode())
 
 
@@ -138,16 +143,6 @@ def _train_narrow(config: CompressionConfig, epochs: int, folder: Path, stop: St
 
 def _teacher_file(out: Path) -> Path:
     return out / f'{TEACHER}.onnx'
-
-
-def _release_teacher(ablation: Ablation, out: Path) -> None:
-    config = ablation.settings(next(iter(ablation.variants)), ablation.seeds[0])
-    release(
-        Path(config.teacher),
-        Path(config.training.data),
-        _teacher_file(out),
-        input_wh=config.training.input_wh,
-    )
 
 
 def _rows(ablation: Ablation, out: Path) -> list[dict[str, Any]]:

@@ -8,8 +8,7 @@ from model_tools.compression.config import load_compression
 from model_tools.settings import ConfigError
 
 GIVEN = {'teacher': 'teacher.pt', 'training.data': 'roads'}
-CONFIG = Path(__file__).parents[3] / 'config'
-SHIPPED = CONFIG / 'compression.yaml'
+SHIPPED = Path(__file__).parents[3] / 'config' / 'compression.yaml'
 
 
 @pytest.fixture
@@ -27,12 +26,6 @@ def test_load_compression__shipped_settings():
     assert (config.budget, config.keep, config.rounds) == ('latency', 0.5, 3)
     assert config.training.distillation.adapters == 'selection'
     assert config.training.data == 'roads'
-
-
-def test_load_compression__settings_of_the_shipped_student():
-    config = load_compression(CONFIG / 'student.yaml', GIVEN)
-    assert (config.budget, config.keep, config.rounds) == ('latency', 0.63, 2)
-    assert config.training.input_wh == (736, 416)
 
 
 def test_load_compression__reads_what_it_wrote(write):

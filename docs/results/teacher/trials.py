@@ -36,7 +36,7 @@ TRIALS = {
     'no synthetic pictures': {'synthetic_share': '0'},
     'no public weights': {'warm_start': "''"},
     'learned task weights': {'task_weights': 'learned'},
-    'images with rare labels more often': {'rare_repeat': '0.3'},
+    'images with rare labels more often': {'rare_repeat': '0.9'},
     'weights not averaged': {'ema_decay': '0'},
     'objects pasted into half of the pictures': {'augmentation.copy_paste': '0.5'},
 }

@@ -149,6 +149,7 @@ def _compare(truth: _Answer, own: _Answer, found: NetworkOutput) -> Parity:
     score = (scores[:, None] - truth.scores.T[labels]).abs()
     origin = torch.maximum(box_px / BOX_LIMIT, score / SCORE_LIMIT).argmin(1)
     classes = range(truth.scores.shape[1])
+    margin = max(SCORE_LIMIT, ROUNDING * _largest((own.scores - truth.scores).abs()))
     return Parity(
         images=1,
         boxes=len(boxes),
@@ -162,6 +163,7 @@ def _compare(truth: _Answer, own: _Answer, found: NetworkOutput) -> Parity:
                 boxes[labels == label],
                 scores[labels == label],
                 most=MAX_BOXES // len(classes),
+                margin=margin,
             )
             for label in classes
         ),
@@ -177,12 +179,17 @@ def _lost_boxes(
     kept_scores: torch.Tensor,
     *,
     most: int,
+    margin: float,
 ) -> int:
-    """Return how many dense boxes (A, 4) of one label NMS should have kept beside `kept`."""
+    """
+    Return how many dense boxes (A, 4) of one label NMS should have kept beside `kept`.
+
+    `margin` is how far a score may be off, and so how near two of them may change places.
+    """
     floor = kept_scores.min().item() if len(kept) == most else SCORE_FLOOR
-    due = scores > floor + SCORE_LIMIT
+    due = scores > floor + margin
     suppressed = (pairwise_iou(boxes[due], kept) > NMS_IOU - IOU_MARGIN) & (
-        kept_scores > scores[due, None] - SCORE_LIMIT
+        kept_scores > scores[due, None] - margin
     )
     return int((~suppressed.any(1)).sum())  # a box that was kept suppresses itself
 

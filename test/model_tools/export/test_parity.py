@@ -112,6 +112,28 @@ def test_check_parity__missing_boxes_are_noticed(net, file, images, monkeypatch,
         check_parity(net, file, images[:1])
 
 
+@pytest.mark.parametrize(
+    ('scores', 'margin', 'lost'),
+    [
+        ([], 1e-5, 0),
+        ([0.3], 1e-5, 0),
+        ([0.5], 1e-5, 1),
+        ([0.4 + 2e-5], 1e-5, 1),
+        ([0.4 + 2e-5], 4e-5, 0),
+        ([0.4 + 2e-5, 0.5], 4e-5, 1),
+    ],
+)
+def test_lost_boxes__rounding_may_change_who_comes_last(scores, margin, lost):
+    """The file returns as many boxes as it may, the worst at 0.4; none overlaps another."""
+    boxes = torch.tensor([[100.0 * i, 0.0, 100.0 * i + 50, 50.0] for i in range(len(scores))])
+    kept = torch.tensor([[0.0, 100.0, 50.0, 150.0], [100.0, 100.0, 150.0, 150.0]])
+    kept_scores = torch.tensor([0.6, 0.4])
+    found = module._lost_boxes(
+        boxes.view(-1, 4), torch.tensor(scores), kept, kept_scores, most=2, margin=margin
+    )
+    assert found == lost
+
+
 def test_check_parity__values_that_are_not_finite(net, file, images):
     broken = copy.deepcopy(net)
     with torch.no_grad():

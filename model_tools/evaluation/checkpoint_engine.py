@@ -59,7 +59,7 @@ class TorchEngine:
         )
         self.info = EngineInfo('torch', device.type, 'fp32', torch.get_num_threads())
         self._device = device
-        self._net = DeployedNet(net).eval().to(device)
+        self._net = DeployedNet(net, input_wh).eval().to(device)
         cells = sum((width // stride) * (height // stride) for stride in STRIDES)
         graph = suppression_graph(
             len(self.model.labels),

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import copy
+
 import numpy as np
 import onnx
 import pytest
@@ -7,6 +9,7 @@ import torch
 from model_tools.data.problems import Problems
 from model_tools.data.readers import open_data
 from model_tools.export.model_file import amend_model_file, write_model_file
+from model_tools.export.onnx_graph import DeployedNet, to_levels
 from model_tools.export.suppression import MAX_BOXES, NMS_IOU, SCORE_FLOOR
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.boxes import pairwise_iou
@@ -107,15 +110,29 @@ def test_graph__batch_equals_single_images_and_is_sorted(lively_file, images):
     assert (np.diff(batch.batch_index) >= 0).all()
 
 
-def test_graph__both_masks_are_enlarged_at_once_and_not_one_by_one_in_blocks_of_channels(file):
+def test_graph__masks_are_enlarged_by_matrix_products_and_no_image_in_blocks_of_channels(file):
     graph = onnx.shape_inference.infer_shapes(onnx.load(file)).graph
     shapes = {
         value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
         for value in graph.value_info
     }
-    resized = [shapes[node.output[0]][1:] for node in graph.node if node.op_type == 'Resize']
-    full_size = [shape for shape in resized if shape[1:] == list(INPUT_WH[::-1])]
-    assert full_size == [[2, *INPUT_WH[::-1]]]
+    full = [2, *INPUT_WH[::-1]]
+    enlarged = [n.op_type for n in graph.node if shapes.get(n.output[0], [])[1:] == full]
+    assert enlarged[0] == 'MatMul'
+    assert not {'Resize', 'Conv', 'MatMul'} & set(enlarged[1:])
+
+
+def test_deployed_net__masks_are_those_of_bilinear_enlarging(lively_net, images):
+    net = copy.deepcopy(lively_net)
+    with torch.no_grad():
+        for logit in (net.drivable.logit, net.lane.logit):
+            logit.weight.normal_(0, 2.0)
+        found = DeployedNet(net, INPUT_WH).eval()(torch.from_numpy(images))[2:]
+        output = net(torch.from_numpy(images).permute(0, 3, 1, 2).float())
+        expected = to_levels(torch.cat((output.drivable, output.lane), 1)).unbind(1)
+    for mask, truth in zip(found, expected, strict=True):
+        assert truth.float().std() > 20
+        assert (mask.int() - truth.int()).abs().max() <= 1
 
 
 def test_graph__suppression_is_class_aware_and_capped(lively_file, images):

@@ -21,6 +21,7 @@ from model_tools.data.label_set import load_label_set
 from model_tools.data.problems import DatasetError
 from model_tools.export.release import origin, release
 from model_tools.export.summary import compare
+from model_tools.networks.activations import with_activation
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import (
@@ -67,6 +68,13 @@ class _Compression:
         input_wh = config.training.input_wh
         path = Path(config.teacher)
         self.teacher = load_teacher(path, labels=labels.names).to(device)
+        own = self.teacher.config.activation
+        if config.activation and own not in ('silu', config.activation):
+            raise ConfigError(
+                f"activation is {config.activation!r}, which SiLU can fade into; '{path}' has "
+                f'{own!r}: leave activation out'
+            )
+        self.activation = config.activation or own
         self.teacher_sha256 = file_sha256(path)
         self.teacher_state = load_checkpoint(path)
         known = self.teacher_state['training']['holdout_groups']
@@ -214,7 +222,8 @@ class _Compression:
             {'pruned_from': file_sha256(parent)},
         )
         record = {
-            **self._describe(pruned.net),
+            **self._costs(with_activation(pruned.net, self.activation)),
+            'holdout': self._scores(pruned.net),
             'spared': spared,
             'calibration_batches': dict(pruned.evidence.batches),
             'widths': {name: len(kept) for name, kept in pruned.keep.items()},
@@ -227,21 +236,27 @@ class _Compression:
         """Return the settings of the training that follows a round's pruning."""
         config, pruned = self.config, self.folder.round(number).pruned
         distillation = config.training.distillation
+        network = load_network(pruned).config
+        epochs = config.last_epochs if number == config.rounds else config.training.epochs
         return replace(
             self.training,
             start=str(pruned),
-            network=load_network(pruned).config,
-            epochs=config.last_epochs if number == config.rounds else config.training.epochs,
+            network=replace(network, activation=self.activation),
+            epochs=epochs,
+            fade_epochs=-(-epochs // 2) if network.activation != self.activation else 0,
             distillation=distillation and replace(distillation, teacher=config.teacher),
             score_every=0,
         )
 
     def _describe(self, net: PanopticNet) -> dict[str, Any]:
         """Return what a network costs and how good it is."""
-        return {
-            **{cost.name: cost(net) for cost in self.costs},
-            'holdout': self.examiner.scores(net) if self.examiner.can_score else None,
-        }
+        return {**self._costs(net), 'holdout': self._scores(net)}
+
+    def _costs(self, net: PanopticNet) -> dict[str, float]:
+        return {cost.name: cost(net) for cost in self.costs}
+
+    def _scores(self, net: PanopticNet) -> dict[str, Any] | None:
+        return self.examiner.scores(net) if self.examiner.can_score else None
 
     def _falls(self, tuned: dict[str, Any]) -> dict[str, float]:
         if self.config.allowed_fall is None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from model_tools.compression.costs import Budget
 from model_tools.compression.criteria import CRITERIA
@@ -60,6 +60,8 @@ class CompressionConfig:
     """Of which widths are multiples; 8 at most in groups of up to 32 channels."""
     latencies: str = ''
     """File of measured layers, which compressions may share; empty: in the folder."""
+    activation: Literal['', 'relu'] = ''
+    """Of the student; empty: the teacher's. SiLU fades into ReLU while round 1 is tuned."""
     calibration_batches: int = 64
     calibration_batch_size: int = 2
     """Small, as effects of opposite sign cancel within a batch."""
@@ -123,6 +125,7 @@ _RULES: Mapping[str, Rule] = {
     'floor': whole(2),
     'multiple': whole(1),
     'latencies': PATH,
+    'activation': one_of('', 'relu'),
     'calibration_batches': whole(1),
     'calibration_batch_size': whole(1),
     'recalibration_images': whole(1),

@@ -20,6 +20,7 @@ from model_tools.compression.surgery import kept_channels, protected_modules, re
 from model_tools.compression.task_losses import TASKS, PanopticLosses
 from model_tools.data.augmentation.settings import Augmentation
 from model_tools.data.batches import Batch, BatchSource
+from model_tools.networks.activations import with_activation
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.input import TrainingInput
 
@@ -54,9 +55,10 @@ class Pruner:
     def check_reachable(self, teacher: PanopticNet, budget: float) -> None:
         """Raise BudgetError if all groups of a teacher at their floors cost more than `budget`."""
         groups = self._groups(teacher)
+        costed = with_activation(teacher, self._config.activation or teacher.config.activation)
 
         def cost(keep: Keep) -> float:
-            return self._cost(remove_channels(teacher, groups, keep, self._example))
+            return self._cost(remove_channels(costed, groups, keep, self._example))
 
         check_reachable(self._sizes, self._config.widths, cost, budget)
 
@@ -83,6 +85,8 @@ class Pruner:
         """
         config = self._config
         groups = self._groups(net)
+        # What the channels do is asked of the network as it is, what they cost of its student.
+        costed = with_activation(net, config.activation or net.config.activation)
         evidence = gather_evidence(
             net, groups, self._calibration(), PanopticLosses(config.training), tasks=TASKS
         )
@@ -94,14 +98,14 @@ class Pruner:
             conflict_weight=config.conflict_weight,
             veto_share=config.veto_share,
             cost_power=config.cost_power,
-            costs=self._channel_costs(net, groups) if config.cost_power else None,
+            costs=self._channel_costs(costed, groups) if config.cost_power else None,
             seed=config.seed,
         )
         scores |= {name: torch.full_like(scores[name], torch.inf) for name in spared}
         keep = meet_budget(
             scores,
             config.widths,
-            lambda keep: self._cost(remove_channels(net, groups, keep, self._example)),
+            lambda keep: self._cost(remove_channels(costed, groups, keep, self._example)),
             budget,
             sizes=self._sizes,
         )

@@ -91,6 +91,8 @@ class TrainingConfig:
     seed: int = 0
     augmentation: Augmentation = TRAINING
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    fade_epochs: int = 0
+    """First epochs, in which the SiLU of `start` becomes the ReLU of `network`; 0: it has that."""
     distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
@@ -98,6 +100,11 @@ class TrainingConfig:
         first = [name for name in ('warm_start', 'start', 'refit') if getattr(self, name)]
         if len(first) > 1:
             wrong.append(f'{" and ".join(first)} are set, expected at most one of them')
+        if self.fade_epochs and not (self.start and self.network.activation == 'relu'):
+            wrong.append(
+                f'fade_epochs is {self.fade_epochs}, expected 0 without a start with silu and a '
+                'network with relu'
+            )
         if wrong:
             raise ConfigError(f'settings out of range: {"; ".join(wrong)}')
 
@@ -151,6 +158,7 @@ _RULES: Mapping[str, Rule] = {
     'lane_weight': number(0),
     'lane_miss_weight': number(0, 1),
     'mosaic_off_epochs': whole(0),
+    'fade_epochs': whole(0),
     'look_every': whole(0),
     'score_every': whole(0),
     'seed': whole(0),

@@ -14,6 +14,7 @@ from torch import nn
 from model_tools.compression.adapters import Adapted, Answer
 from model_tools.compression.distillation import Distiller
 from model_tools.data.batches import Batch
+from model_tools.networks.activations import set_temperature
 from model_tools.networks.heads import cell_centres
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.config import TrainingConfig
@@ -91,6 +92,11 @@ class Learner:
         self._optimizer.step()
         self.averaged.update(self._net, step)
         return values
+
+    def fade(self, share: float) -> None:
+        """Let SiLU have become ReLU by a share, from 0; 1 and more: altogether."""
+        for net in (self._net, self.averaged.net):
+            set_temperature(net, max(0.0, 1.0 - share))
 
     def attempt(self, batch: Batch) -> None:
         """Need the memory of a step on this batch, without the other processes."""

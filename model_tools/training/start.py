@@ -45,6 +45,8 @@ def begin(net: PanopticNet, config: TrainingConfig) -> Beginning:
     if config.start:
         path = Path(config.start)
         state = load_checkpoint(path)
+        if config.fade_epochs:
+            state['network'] = _fading(state['network'], path)
         load_weights(net, state, path)
         kept = state['kept']
     if config.refit:
@@ -122,6 +124,16 @@ def load_teacher(path: Path, *, labels: Sequence[str]) -> PanopticNet:
             'another teacher, or train as it was trained'
         )
     return load_network(path)
+
+
+def _fading(network: Mapping[str, object], path: Path) -> dict[str, object]:
+    """Return the settings of a network that begins with SiLU as they are after it has faded."""
+    if network['activation'] != 'silu':
+        raise ConfigError(
+            f"fade_epochs is set, but the activation of '{path}' is {network['activation']!r}, "
+            "expected 'silu'"
+        )
+    return {**network, 'activation': 'relu'}
 
 
 def _images(

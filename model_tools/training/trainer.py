@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from model_tools.data.batches import Batch, BatchSource, plain_batch
 from model_tools.data.label_set import LabelSet
+from model_tools.networks.activations import fade
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.settings import ConfigError
 from model_tools.training.config import TrainingConfig
@@ -91,6 +92,8 @@ class _Run:
         self.fabric, self.config, self.folder = fabric, config, folder
         torch.manual_seed(config.seed)
         net = PanopticNet(config.network)
+        if config.fade_epochs:
+            fade(net)
         # Before the data, which takes minutes: the weights to begin with may be refused.
         known = Beginning(state['warm_started'], state['kept']) if state else begin(net, config)
         distiller = begin_distillation(net, config, known.kept, fabric.device)
@@ -123,6 +126,7 @@ class _Run:
         """Sums over the steps of this epoch so far."""
         if state:
             self._restore(state)
+        self._fade()
         if fabric.is_global_zero:
             self.examiner = Examiner(
                 data.data,
@@ -184,6 +188,7 @@ class _Run:
         began = time.perf_counter()
         if self.step >= self.total_steps - config.mosaic_off_epochs * self.epoch_steps:
             self.source.augmentation = replace(config.augmentation, mosaic=0.0)
+        self._fade()
         batch = self.source.batch(self.step)
         if self.fabric.device.type == 'cuda':
             torch.cuda.synchronize()  # or the making of the batch would count as training
@@ -200,6 +205,10 @@ class _Run:
         self.step += 1
         seconds, waited = time.perf_counter() - began, received - began
         self.tally = add_step(self.tally, values, seconds=seconds, input_seconds=waited)
+
+    def _fade(self) -> None:
+        if self.config.fade_epochs:
+            self.learner.fade(self.step / (self.config.fade_epochs * self.epoch_steps))
 
     def _with_batch(self, error: NonFiniteLossError, batch: Batch) -> NonFiniteLossError:
         """Save the batch of this process; return the error that tells of it."""

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 import torch
+import yaml
 
 from model_tools.compression.compress import ATTEMPTS, compress
 from model_tools.compression.gate import GateError
@@ -17,6 +19,7 @@ from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import load_checkpoint, load_network
 from model_tools.training.start import TeacherError
 from model_tools.training.stopping import Stop
+from model_tools.training.trainer import train
 from panoptic_perception.engines import load_engine
 from panoptic_perception.runtime.perceiver import Perceiver
 
@@ -86,6 +89,34 @@ def test_compress__the_keep_map_is_that_of_the_teacher(config, made):
 def test_compress__a_student_can_be_compressed_again(config, made, tmp_path):
     again = replace(config, teacher=str(made / 'student.pt'), keep=0.9, rounds=1, last_epochs=1)
     assert compress(again, tmp_path) == tmp_path / 'student.onnx'
+
+
+def test_compress__silu_fades_into_relu(config, training, tmp_path):
+    network = replace(training.network, activation='silu')
+    teacher = train(replace(training, network=network), tmp_path / 'teacher')
+    fading = replace(config, teacher=str(teacher), activation='relu', last_epochs=3, rounds=2)
+    out = compress(fading, tmp_path / 'out').parent
+    activations = {
+        name: load_network(out / name).config.activation
+        for name in ('round_1/pruned.pt', 'round_1/tuning/weights.pt', 'student.pt')
+    }
+    assert list(activations.values()) == ['silu', 'relu', 'relu']
+    settings = [
+        yaml.safe_load((out / f'round_{n}/tuning/config.yaml').read_text()) for n in (1, 2)
+    ]
+    assert [s['fade_epochs'] for s in settings] == [1, 0]
+    operators = {node.op_type for node in onnx.load(out / 'student.onnx').graph.node}
+    assert 'Relu' in operators
+
+
+def test_compress__an_activation_that_cannot_fade(config, training, tmp_path):
+    network = replace(training.network, activation='hardswish')
+    teacher = train(replace(training, network=network), tmp_path / 'teacher')
+    with pytest.raises(
+        ConfigError, match=r"'relu', which SiLU can fade into; '.*' has 'hardswish"
+    ):
+        compress(replace(config, teacher=str(teacher), activation='relu'), tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
 
 
 def test_compress__what_is_done_is_not_done_again(config, made, tmp_path):

@@ -46,6 +46,7 @@ setup(
             'lightning-fabric',
             'matplotlib',
             'networkx',
+            'nncf>=3.0',
             'onnxscript',
             'openvino',
             'tabulate',

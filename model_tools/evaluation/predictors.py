@@ -17,7 +17,7 @@ from model_tools.evaluation.prediction import TASKS, Prediction, Predictor
 from model_tools.evaluation.protocol import Protocol
 from model_tools.export.suppression import MAX_BOXES, NMS_IOU, SCORE_FLOOR
 from panoptic_perception.core.results import Thresholds
-from panoptic_perception.engines import Engine, load_engine
+from panoptic_perception.engines import Engine, load_engine, read_model
 from panoptic_perception.runtime.perceiver import Perceiver
 
 
@@ -121,12 +121,17 @@ class EnginePredictor:
 
 
 class ModelFilePredictor(EnginePredictor):
-    """A model file of the contract, in the engine whose figures every machine can repeat."""
+    """A model file of the contract, in the engine whose figures every machine can repeat.
+
+    That is ONNX Runtime, but for 8 bits, where it is the one that a vehicle takes by itself:
+    engines round other sums to other levels.
+    """
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
-        engine = load_engine(path, engine='onnxruntime', threads=threads)
-        fixed = _graph_settings(engine.model.labels)
-        super().__init__(engine, kind='model file', stretched=False, fixed=fixed)
+        engine = 'auto' if read_model(path).precision == 'int8' else 'onnxruntime'
+        loaded = load_engine(path, engine=engine, threads=threads)
+        fixed = _graph_settings(loaded.model.labels)
+        super().__init__(loaded, kind='model file', stretched=False, fixed=fixed)
 
 
 class RunFolderPredictor:

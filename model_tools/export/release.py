@@ -79,12 +79,12 @@ def release(
             ModelFilePredictor(candidate), data, 'val', protocols, max_skipped=max_skipped
         )
         record = scored.record()
-        amend_model_file(candidate, metrics=_metrics(record, protocols[0]))
+        amend_model_file(candidate, metrics=file_metrics(record, protocols[0]))
         candidate.replace(out)
     return record, parity
 
 
-def _metrics(record: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
+def file_metrics(record: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
     """Return what the file says of its own quality: the headline figures by source."""
     scores = record['protocols'][protocol.name]
     parts = {**scores['slices'].get('source', {}), 'all': scores['all']}

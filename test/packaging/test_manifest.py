@@ -26,6 +26,7 @@ KEYS = {
     'lightning_fabric': None,
     'matplotlib': 'python3-matplotlib',
     'networkx': 'python3-networkx',
+    'nncf': None,
     'numpy': 'python3-numpy',
     'onnx': None,
     'onnxruntime': 'python3-onnxruntime-pip',

@@ -126,7 +126,8 @@ def _train_narrow(config: CompressionConfig, epochs: int, folder: Path, stop: St
     example = torch.zeros(1, 3, *config.training.input_wh[::-1])
     latencies = Path(config.latencies) if config.latencies else folder / 'latencies.json'
     cost = make_cost(config.budget, example, latencies)
-    narrow = narrow_network(wide.config, example, cost, config.keep * cost(wide), config.widths)
+    like = replace(wide.config, activation=config.activation or wide.config.activation)
+    narrow = narrow_network(like, example, cost, config.keep * cost(wide), config.widths)
     distillation = config.training.distillation
     training = replace(
         config.training,

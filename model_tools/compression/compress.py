@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from model_tools.compression.config import CompressionConfig
 from model_tools.compression.costs import Cost, Macs, Parameters, make_cost
@@ -37,6 +38,8 @@ from model_tools.training.start import load_teacher
 from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train
 
+FADE_SHARE = 0.5
+"""Of the first round's tuning, if activations change."""
 ATTEMPTS = 3
 """At one round, each sparing the groups that those before hurt most."""
 TIMINGS = 20
@@ -55,6 +58,18 @@ def compress(config: CompressionConfig, out: Path, *, stop: Stop | None = None) 
     compression = _Compression(config, folder, stop or Stop())
     folder.begin(config)
     return compression.go_on()
+
+
+class _Both(nn.Module):
+    """Two networks that see the same image."""
+
+    def __init__(self, *nets: nn.Module) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, x: torch.Tensor) -> None:
+        for net in self.nets:
+            net(x)
 
 
 class _Compression:
@@ -108,6 +123,9 @@ class _Compression:
         self.costs: list[Cost] = [Parameters(), Macs(example)]
         if config.budget == 'latency':
             self.costs.append(self.cost)
+        if config.budget == 'latency' and self.activation != own:
+            # In one go: their layers share no time to compare by.
+            self.cost(_Both(self.teacher, with_activation(self.teacher, self.activation)))
         self.pruner = Pruner(config, data, self.cost, self.teacher)
         self.reference = self._describe_teacher()
         if not folder.has_begun:
@@ -237,13 +255,12 @@ class _Compression:
         config, pruned = self.config, self.folder.round(number).pruned
         distillation = config.training.distillation
         network = load_network(pruned).config
-        epochs = config.last_epochs if number == config.rounds else config.training.epochs
         return replace(
             self.training,
             start=str(pruned),
             network=replace(network, activation=self.activation),
-            epochs=epochs,
-            fade_epochs=-(-epochs // 2) if network.activation != self.activation else 0,
+            epochs=config.last_epochs if number == config.rounds else config.training.epochs,
+            fade_share=FADE_SHARE if network.activation != self.activation else 0.0,
             distillation=distillation and replace(distillation, teacher=config.teacher),
             score_every=0,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from model_tools.compression.config import CompressionConfig
+from model_tools.compression.config import CompressionConfig, load_compression
 from model_tools.data.files import write_whole
 from model_tools.settings import ConfigError
 from model_tools.training.run_folder import MAY_CHANGE
@@ -60,7 +60,8 @@ class CompressionFolder:
         """
         path, settings = self.root / 'config.yaml', config.to_dict()
         if self.has_begun:
-            begun = yaml.safe_load(path.read_text())
+            # Read as settings: those that did not exist then had today's defaults.
+            begun = load_compression(path).to_dict()
             if _what_decides(begun) != _what_decides(settings):
                 raise ConfigError(
                     f"'{self.root}': a compression goes on with the settings that it was begun "

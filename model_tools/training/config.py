@@ -33,6 +33,8 @@ PATHS = (
 )  # fmt: skip
 """Settings that are places on a machine."""
 MOST_PIXELS = 8192
+LONGEST_FADE = 0.9
+"""Share of a run; the rest of it must learn with what it will run with."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ class TrainingConfig:
     seed: int = 0
     augmentation: Augmentation = TRAINING
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    fade_epochs: int = 0
-    """First epochs, in which the SiLU of `start` becomes the ReLU of `network`; 0: it has that."""
+    fade_share: float = 0.0
+    """First part of the run, in which the SiLU of `start` becomes ReLU; 0: it is that already."""
     distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
@@ -100,9 +102,9 @@ class TrainingConfig:
         first = [name for name in ('warm_start', 'start', 'refit') if getattr(self, name)]
         if len(first) > 1:
             wrong.append(f'{" and ".join(first)} are set, expected at most one of them')
-        if self.fade_epochs and not (self.start and self.network.activation == 'relu'):
+        if self.fade_share and not (self.start and self.network.activation == 'relu'):
             wrong.append(
-                f'fade_epochs is {self.fade_epochs}, expected 0 without a start with silu and a '
+                f'fade_share is {self.fade_share}, expected 0 without a start with silu and a '
                 'network with relu'
             )
         if wrong:
@@ -158,7 +160,7 @@ _RULES: Mapping[str, Rule] = {
     'lane_weight': number(0),
     'lane_miss_weight': number(0, 1),
     'mosaic_off_epochs': whole(0),
-    'fade_epochs': whole(0),
+    'fade_share': number(0, LONGEST_FADE),
     'look_every': whole(0),
     'score_every': whole(0),
     'seed': whole(0),

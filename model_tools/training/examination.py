@@ -11,9 +11,9 @@ import cv2
 import torch
 
 from model_tools.data.files import write_whole
-from model_tools.data.problems import DatasetError, Problems
+from model_tools.data.problems import Problems
 from model_tools.data.readers import RoadData
-from model_tools.data.sample import Sample
+from model_tools.data.subset import Subset
 from model_tools.evaluation.checkpoint_engine import TorchEngine
 from model_tools.evaluation.evaluate import evaluate
 from model_tools.evaluation.headline import headline
@@ -45,7 +45,7 @@ class Examiner:
     ) -> None:
         """Take the names of the images held out, and of those to look at if none are."""
         self.can_score = bool(holdout)
-        self._holdout = _Chosen(data, holdout)
+        self._holdout = Subset(data, SPLIT, holdout)
         self._input_wh = input_wh
         self._device = device
         self._looks = [
@@ -83,28 +83,6 @@ class Examiner:
             max_boxes=PROTOCOL.max_boxes,
             device=self._device,
         )
-
-
-class _Chosen:
-    """A data set of which only some images of one split are seen."""
-
-    def __init__(self, data: RoadData, names: Sequence[str]) -> None:
-        self.root, self.layout, self.settings = data.root, data.layout, data.settings
-        self.damage: Sequence[DatasetError] = ()
-        self._data = data
-        self._names = list(names)
-
-    def splits(self) -> list[str]:
-        return [SPLIT]
-
-    def names(self, split: str) -> list[str]:
-        return self._names
-
-    def label_sources(self, split: str) -> dict[str, str]:
-        return self._data.label_sources(split)
-
-    def read(self, split: str, name: str, problems: Problems) -> Sample:
-        return self._data.read(split, name, problems)
 
 
 def _spread(names: Sequence[str]) -> list[str]:

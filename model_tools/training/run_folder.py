@@ -22,7 +22,7 @@ from model_tools.training.checkpoint import (
     save_tensors,
     save_weights,
 )
-from model_tools.training.config import TrainingConfig
+from model_tools.training.config import TrainingConfig, training_config
 from model_tools.training.curves import draw_curves
 
 MAY_CHANGE = {'data', 'synthetic', 'cache', 'max_skipped', 'look_every', 'score_every'}
@@ -65,7 +65,9 @@ class RunFolder:
                 f"'{self.checkpoint}': expected a checkpoint to go on from, found one without "
                 f'{missing}: give it as `start` of another run'
             )
-        begun, given = _flat(state['training']), _flat(config.to_dict())
+        # Read as settings: those that did not exist then had today's defaults.
+        begun = _flat(training_config(state['training'], f"'{self.checkpoint}'").to_dict())
+        given = _flat(config.to_dict())
         keys = [k for k in {**begun, **given} if k.split('.')[0] not in MAY_CHANGE]
         if changed := [k for k in keys if begun.get(k) != given.get(k)]:
             found = '; '.join(f'{k} was {begun.get(k)!r}, is {given.get(k)!r}' for k in changed)

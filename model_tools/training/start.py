@@ -45,7 +45,7 @@ def begin(net: PanopticNet, config: TrainingConfig) -> Beginning:
     if config.start:
         path = Path(config.start)
         state = load_checkpoint(path)
-        if config.fade_epochs:
+        if config.fade_share:
             state['network'] = _fading(state['network'], path)
         load_weights(net, state, path)
         kept = state['kept']
@@ -130,7 +130,7 @@ def _fading(network: Mapping[str, object], path: Path) -> dict[str, object]:
     """Return the settings of a network that begins with SiLU as they are after it has faded."""
     if network['activation'] != 'silu':
         raise ConfigError(
-            f"fade_epochs is set, but the activation of '{path}' is {network['activation']!r}, "
+            f"fade_share is set, but the activation of '{path}' is {network['activation']!r}, "
             "expected 'silu'"
         )
     return {**network, 'activation': 'relu'}

@@ -92,7 +92,7 @@ class _Run:
         self.fabric, self.config, self.folder = fabric, config, folder
         torch.manual_seed(config.seed)
         net = PanopticNet(config.network)
-        if config.fade_epochs:
+        if config.fade_share:
             fade(net)
         # Before the data, which takes minutes: the weights to begin with may be refused.
         known = Beginning(state['warm_started'], state['kept']) if state else begin(net, config)
@@ -207,8 +207,8 @@ class _Run:
         self.tally = add_step(self.tally, values, seconds=seconds, input_seconds=waited)
 
     def _fade(self) -> None:
-        if self.config.fade_epochs:
-            self.learner.fade(self.step / (self.config.fade_epochs * self.epoch_steps))
+        if share := self.config.fade_share:
+            self.learner.fade(self.step / (share * self.total_steps))
 
     def _with_batch(self, error: NonFiniteLossError, batch: Batch) -> NonFiniteLossError:
         """Save the batch of this process; return the error that tells of it."""

@@ -33,9 +33,9 @@ def starts(road_folder, small_network, tmp_path_factory):
 
 @pytest.fixture
 def fading(config, starts):
-    """Return settings of 6 steps, of which 4 fade."""
+    """Return settings of 6 steps, of which half fade."""
     network = replace(config.network, activation='relu')
-    return replace(config, start=starts['silu'], network=network, fade_epochs=2)
+    return replace(config, start=starts['silu'], network=network, fade_share=0.5)
 
 
 def test_train__fades_step_by_step(fading, tmp_path, monkeypatch):
@@ -52,13 +52,15 @@ def test_train__fades_step_by_step(fading, tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, 'Learner', Learner)
     train(fading, tmp_path)
-    assert seen == [[{t}, {t}] for t in (1.0, 0.75, 0.5, 0.25, 0.0, 0.0)]
+    assert seen == [[{t}, {t}] for t in (1.0, 1 - 1 / 3, 1 - 2 / 3, 0.0, 0.0, 0.0)]
     assert load_network(tmp_path / 'weights.pt').config.activation == 'relu'
 
 
 def test_train__fading_goes_on_where_it_was_left(fading, tmp_path):
     train(fading, tmp_path / 'whole')
     train(fading, tmp_path / 'cut', stop_after=1)
+    with pytest.raises(CheckpointError, match='its activations are still fading'):
+        load_network(tmp_path / 'cut' / 'last.pt')
     train(fading, tmp_path / 'cut')
     whole, cut = (load_checkpoint(tmp_path / name / 'last.pt') for name in ('whole', 'cut'))
     for name, tensor in whole['averaged'].items():
@@ -71,12 +73,12 @@ def test_train__a_start_that_cannot_fade(fading, starts, tmp_path):
     ):
         train(replace(fading, start=starts['relu']), tmp_path)
     with pytest.raises(CheckpointError, match=r"network\.activation is 'silu', expected 'relu'"):
-        train(replace(fading, fade_epochs=0), tmp_path)
+        train(replace(fading, fade_share=0.0), tmp_path)
     assert not list(tmp_path.glob('*.pt'))
 
 
 def test_config__fading_needs_a_start_and_relu(fading):
-    with pytest.raises(ConfigError, match='fade_epochs is 2, expected 0 without a start'):
+    with pytest.raises(ConfigError, match=r'fade_share is 0\.5, expected 0 without a start'):
         replace(fading, start='')
-    with pytest.raises(ConfigError, match='fade_epochs is 2, expected 0 without a start'):
+    with pytest.raises(ConfigError, match=r'fade_share is 0\.5, expected 0 without a start'):
         replace(fading, network=replace(fading.network, activation='silu'))

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from model_tools.compression.costs import Parameters
+from model_tools.compression.pruner import Pruner
+from model_tools.compression.selection import BudgetError
+from model_tools.data.label_set import load_label_set
+from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.training.input import load_input
+
+
+class CostlySilu(Parameters):
+    """Parameters, which count ten times before a SiLU."""
+
+    def __call__(self, net):
+        return super().__call__(net) * (10 if net.config.activation == 'silu' else 1)
+
+
+@pytest.fixture
+def make_pruner(config):
+    training = replace(config.training, distillation=None)
+    data = load_input(
+        training,
+        load_label_set('default'),
+        Path(training.cache),
+        device=torch.device('cpu'),
+        quiet=True,
+    )
+    return lambda net, **changes: Pruner(replace(config, **changes), data, CostlySilu(), net)
+
+
+@pytest.mark.parametrize('cost_power', [0.0, 0.3])
+def test_pruner__costs_are_those_of_the_students_activation(training, make_pruner, cost_power):
+    torch.manual_seed(0)
+    net = PanopticNet(replace(training.network, activation='silu'))
+    whole = Parameters()(net)
+    pruner = make_pruner(net, activation='relu', cost_power=cost_power)
+    pruner.check_reachable(net, 0.5 * whole)
+    pruned = pruner.prune(net, {}, budget=0.5 * whole).net
+    assert 0.35 * whole < Parameters()(pruned) <= 0.5 * whole
+    assert pruned.config.activation == 'silu', 'it fades later'
+    as_it_is = make_pruner(net, cost_power=cost_power)
+    with pytest.raises(BudgetError):
+        as_it_is.check_reachable(net, 0.5 * whole)
+    with pytest.raises(BudgetError):
+        as_it_is.prune(net, {}, budget=0.5 * whole)

@@ -114,8 +114,8 @@ def file_sha256(path: Path) -> str:
 def load_network(path: Path) -> PanopticNet:
     """Return the network with the averaged weights of a checkpoint, in evaluation mode."""
     state = load_checkpoint(path)
-    training = state['training']
-    if state['epoch'] < training.get('fade_share', 0.0) * training['epochs']:
+    fading = state['training'].get('fade_share', 0.0)
+    if fading and state['epoch'] < fading * state['training']['epochs']:
         raise CheckpointError(
             f"'{path}': its activations are still fading, no network has them: go on with the run"
         )

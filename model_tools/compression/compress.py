@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from model_tools.compression.config import CompressionConfig
 from model_tools.compression.costs import Cost, Macs, Parameters, make_cost
 from model_tools.compression.folder import CompressionFolder
 from model_tools.compression.gate import GateError, fallen, flat_scores, most_hurt, task_of
+from model_tools.compression.latency import LatencyTable
 from model_tools.compression.pruner import Pruner
 from model_tools.compression.selection import BudgetError
 from model_tools.compression.task_losses import TASKS
@@ -58,18 +58,6 @@ def compress(config: CompressionConfig, out: Path, *, stop: Stop | None = None) 
     compression = _Compression(config, folder, stop or Stop())
     folder.begin(config)
     return compression.go_on()
-
-
-class _Both(nn.Module):
-    """Two networks that see the same image."""
-
-    def __init__(self, *nets: nn.Module) -> None:
-        super().__init__()
-        self.nets = nn.ModuleList(nets)
-
-    def forward(self, x: torch.Tensor) -> None:
-        for net in self.nets:
-            net(x)
 
 
 class _Compression:
@@ -121,11 +109,9 @@ class _Compression:
         latencies = Path(config.latencies) if config.latencies else folder.latencies
         self.cost = make_cost(config.budget, example, latencies)
         self.costs: list[Cost] = [Parameters(), Macs(example)]
-        if config.budget == 'latency':
+        if isinstance(self.cost, LatencyTable):
             self.costs.append(self.cost)
-        if config.budget == 'latency' and self.activation != own:
-            # In one go: their layers share no time to compare by.
-            self.cost(_Both(self.teacher, with_activation(self.teacher, self.activation)))
+            self.cost.measure(self.teacher, with_activation(self.teacher, self.activation))
         self.pruner = Pruner(config, data, self.cost, self.teacher)
         self.reference = self._describe_teacher()
         if not folder.has_begun:

@@ -53,11 +53,18 @@ class LatencyTable:
 
     def __call__(self, net: nn.Module) -> float:
         """Return the sum over the layers of a network, ms; about what its graph takes alone."""
-        layers = layers_of(net, self._input_wh)
+        return sum(self._ms[layer.key] for layer in self.measure(net))
+
+    def measure(self, *nets: nn.Module) -> list[Layer]:
+        """Measure together what the table lacks of some networks; return all their layers.
+
+        Networks of other activations share no layers that a later measurement could compare by.
+        """
+        layers = [layer for net in nets for layer in layers_of(net, self._input_wh)]
         missing = {layer.key: layer for layer in layers if layer.key not in self._ms}
         if missing:
             self._measure(missing, layers)
-        return sum(self._ms[layer.key] for layer in layers)
+        return layers
 
     def _measure(self, missing: Mapping[str, Layer], layers: Sequence[Layer]) -> None:
         """Measure layers in the unit of the table: the machine may be slower now than it was."""

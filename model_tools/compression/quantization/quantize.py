@@ -32,7 +32,7 @@ from model_tools.evaluation.predictors import ModelFilePredictor
 from model_tools.evaluation.protocol import PROTOCOLS
 from model_tools.export.model_file import amend_model_file
 from model_tools.export.release import file_metrics
-from panoptic_perception.engines import read_model
+from panoptic_perception.engines import ModelInfo, read_model
 
 PROTOCOL = PROTOCOLS['dataset']
 
@@ -79,9 +79,10 @@ def quantize(
             f'expected at least 1 image and 0 to 1 as allowed fall, found {images} and '
             f'{allowed_fall}'
         )
-    groups = _check(source, data)
-    info = read_model(source)
-    attempt = _Attempts(source, data, groups, images, max_skipped)
+    info, model = read_model(source), onnx.load(source)
+    groups = _check(info, data)
+    network_parts(model)  # refuses other files before the images are read
+    attempt = _Attempts(info, model, data, groups, images, max_skipped)
     reference = attempt.score(source)
     if missing := sorted(set(TASKS) - {task_of(name) for name in reference}):
         raise GateError(
@@ -112,23 +113,21 @@ def quantize(
     return quantized
 
 
-def _check(source: Path, data: RoadData) -> list[str]:
+def _check(info: ModelInfo, data: RoadData) -> list[str]:
     """Return the groups that were held out of the training of a file that can be quantised."""
-    info = read_model(source)
     if info.precision != 'fp32':
-        raise QuantizationError(f"'{source}': expected a file in fp32, found {info.precision}")
+        raise QuantizationError(f"'{info.path}': expected a file in fp32, found {info.precision}")
     if info.labels != data.settings.labels.names:
         raise QuantizationError(
-            f"'{source}': finds {list(info.labels)}, the label set has "
+            f"'{info.path}': finds {list(info.labels)}, the label set has "
             f'{list(data.settings.labels.names)}: give --labels of its training'
         )
-    network_parts(onnx.load(source))
     if not data.names('val'):
         raise DatasetError(f"'{data.root}': no images of split 'val', on which the file is scored")
     groups = info.provenance.get('holdout_groups') or []
     if not groups:
         raise GateError(
-            f"'{source}': names no group that was held out of its training, so nothing can say "
+            f"'{info.path}': names no group that was held out of its training, so nothing can say "
             'what 8 bits cost: train with holdout_groups'
         )
     return list(groups)
@@ -154,7 +153,7 @@ def _pass_gate(
         if not fallen(reference, found, allowed=allowed):
             return in_float, found
     raise GateError(
-        f"'{attempt.source}': in 8 bits it loses {_told(reference, found, allowed)} on the "
+        f"'{attempt.info.path}': in 8 bits it loses {_told(reference, found, allowed)} on the "
         f'hold-out, and {allowed} may be lost, even with all parts but one in float; allow more, '
         'or train the network with ReLU'
     )
@@ -165,19 +164,18 @@ class _Attempts:
 
     def __init__(
         self,
-        source: Path,
+        info: ModelInfo,
+        model: onnx.ModelProto,
         data: RoadData,
         groups: Collection[str],
         images: int,
         max_skipped: float,
     ) -> None:
-        self.source, self.model = source, onnx.load(source)
+        self.info, self.model = info, model
         self._max_skipped = max_skipped
         scenes, spared = survey(data, groups, max_skipped=max_skipped)
         self._holdout = Subset(data, 'train', spared)
-        self.images: list[np.ndarray] = calibration_images(
-            data, scenes, images, read_model(source).input_wh
-        )
+        self.images: list[np.ndarray] = calibration_images(data, scenes, images, info.input_wh)
 
     def make(self, path: Path, in_float: Collection[str]) -> dict[str, float]:
         """Write a file of which some parts are in float32; return its scores."""

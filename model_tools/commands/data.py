@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from model_tools.commands.common import add_labels_option, add_override_option, given
+from panoptic_perception.core.files import write_json
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -85,7 +86,7 @@ def _stats(arguments: argparse.Namespace) -> None:
     print(stats_tables(stats))
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        _write_json(arguments.out / 'stats.json', stats)
+        write_json(arguments.out / 'stats.json', stats)
         draw_stats(stats, arguments.out / 'stats.png')
         print(arguments.out)
 
@@ -126,7 +127,7 @@ def _check(arguments: argparse.Namespace) -> int:
         print(sentence)
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        _write_json(arguments.out, findings.as_dict())
+        write_json(arguments.out, findings.as_dict())
         print(arguments.out)
     return 0 if findings.passed else 1
 
@@ -142,11 +143,7 @@ def _speed(arguments: argparse.Namespace) -> None:
     print(json.dumps(speed, indent=2))
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        _write_json(arguments.out, speed)
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2) + '\n')
+        write_json(arguments.out, speed)
 
 
 def _bar(split: str, names: Sequence[str]) -> Iterable[str]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from model_tools.commands.common import (
@@ -13,6 +12,7 @@ from model_tools.commands.common import (
     add_limit_option,
     add_override_option,
 )
+from panoptic_perception.core.files import write_json
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -84,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> None:
     record = merge_records([evaluation.record() for _, evaluation in runs])
     print(table(record))
     if arguments.out is not None:
-        arguments.out.write_text(json.dumps(record, indent=1) + '\n')
+        write_json(arguments.out, record)
         print(arguments.out)
     if arguments.html is not None:
         predictor, evaluation = runs[0]

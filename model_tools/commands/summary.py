@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_tools.commands.common import add_input_option
+from panoptic_perception.core.files import write_json
 
 if TYPE_CHECKING:
     from model_tools.networks.panoptic_net import PanopticNet
@@ -36,7 +36,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from model_tools.data.files import write_whole
     from model_tools.export.summary import summarise
 
     threads, repeats = arguments.threads, arguments.repeats
@@ -53,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> None:
         'each part runs alone, the total is the whole model file, conversions and NMS included'
     )
     if arguments.json is not None:
-        write_whole(arguments.json, (json.dumps(record, indent=1) + '\n').encode())
+        write_json(arguments.json, record)
         print(arguments.json)
 
 

@@ -22,7 +22,6 @@ from model_tools.compression.costs import Macs, Parameters, make_cost
 from model_tools.compression.gate import GateError, flat_scores
 from model_tools.compression.narrow import narrow_network
 from model_tools.compression.selection import BudgetError
-from model_tools.data.files import write_whole
 from model_tools.export.release import release
 from model_tools.export.summary import compare
 from model_tools.networks.config import NetworkConfig
@@ -35,6 +34,7 @@ from model_tools.training.checkpoint import file_sha256, load_network
 from model_tools.training.learner import NonFiniteLossError
 from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train
+from panoptic_perception.core.files import write_json, write_whole
 from panoptic_perception.engines import ModelInfo, read_model
 
 TEACHER = 'teacher'
@@ -222,7 +222,7 @@ def _costs(net: PanopticNet, input_wh: tuple[int, int]) -> dict[str, float]:
 
 
 def _write(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
-    write_whole(out / 'ablation.json', (json.dumps(rows, indent=1) + '\n').encode())
+    write_json(out / 'ablation.json', rows)
     tables = [table(rows)]
     if any(row['untuned'] for row in rows):
         tables += ['After the last pruning, before its tuning, on the hold-out:']

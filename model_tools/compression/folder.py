@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from model_tools.compression.config import CompressionConfig, load_compression
-from model_tools.data.files import write_whole
 from model_tools.settings import ConfigError
 from model_tools.training.run_folder import MAY_CHANGE
+from panoptic_perception.core.files import write_json, write_whole
 
 
 class RoundFolder:
@@ -33,7 +33,7 @@ class RoundFolder:
     def write(self, name: str, record: Mapping[str, Any]) -> None:
         """Write one of them down."""
         self.root.mkdir(parents=True, exist_ok=True)
-        write_whole(self.root / f'{name}.json', (json.dumps(record, indent=1) + '\n').encode())
+        write_json(self.root / f'{name}.json', record)
 
 
 class CompressionFolder:
@@ -107,7 +107,7 @@ class CompressionFolder:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write down the whole of it."""
-        write_whole(self.record, (json.dumps(record, indent=1) + '\n').encode())
+        write_json(self.record, record)
 
 
 def _what_decides(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from torch import nn
 
 from model_tools.compression.layer_timing import measure
 from model_tools.compression.layers import Layer, layers_of
-from model_tools.data.files import write_whole
+from panoptic_perception.core.files import write_json
 from panoptic_perception.core.machine import describe_machine
 
 SCHEMA = 1
@@ -97,4 +97,4 @@ class LatencyTable:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         table = {'schema': SCHEMA, **self._circumstances, 'ms': dict(sorted(self._ms.items()))}
-        write_whole(self._path, (json.dumps(table, indent=1) + '\n').encode())
+        write_json(self._path, table)

@@ -31,8 +31,9 @@ from model_tools.data.cache import CanvasSample, SampleCache, to_canvas
 from model_tools.data.files_digest import CACHE_RECORD, files_digest
 from model_tools.data.problems import DatasetError, Problems
 from model_tools.data.readers import RoadData
+from panoptic_perception.core.files import durable
 
-SCHEMA = 1
+SCHEMA = 2
 """To be raised whenever the same files come to be decoded to something else."""
 
 
@@ -165,7 +166,7 @@ def _make(path: Path, made_of: dict[str, Any], job: _Job) -> None:
         title = f'decode {job.data.root.name}'
         bar = tqdm(_decode(job), title, len(job.names), delay=3, disable=None)
         _write(part, bar, job.canvas_wh, problems)
-        with _durable(part / CACHE_RECORD) as file:
+        with durable(part / CACHE_RECORD) as file:
             record = {**made_of, 'problems': problems.summary()}
             file.write(json.dumps(record, indent=2).encode())
         part.rename(path)
@@ -214,7 +215,7 @@ def _write(
     """Write pictures one after the other, and then what there is to say of them."""
     width, height = canvas_wh
     kept: list[dict[str, Any]] = []
-    with _durable(part / 'images.npy') as images, _durable(part / 'masks.npy') as masks:
+    with durable(part / 'images.npy') as images, durable(part / 'masks.npy') as masks:
         # As long as the true headers, which take their place when the rows are counted.
         _write_header(images, (0, height, width, 3))
         _write_header(masks, (0, height, width))
@@ -233,7 +234,7 @@ def _write(
     columns['counts'] = [len(boxes) for boxes in columns['boxes']]
     for name in ('boxes', 'labels', 'crowd'):
         columns[name] = np.concatenate(columns[name])
-    with _durable(part / 'objects.npz') as file:
+    with durable(part / 'objects.npz') as file:
         np.savez_compressed(file, **columns)
 
 
@@ -241,15 +242,6 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     file.seek(0)
     header = {'descr': '|u1', 'fortran_order': False, 'shape': shape}
     np.lib.format.write_array_header_1_0(file, header)
-
-
-@contextmanager
-def _durable(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that outlives a loss of power once it is closed."""
-    with path.open('wb') as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _map(path: Path) -> SampleCache:

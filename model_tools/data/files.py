@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import posixpath
 import tarfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model_tools.data.problems import DatasetError
+from panoptic_perception.core.files import write_whole
 
 
 class Files(Protocol):
@@ -55,19 +55,6 @@ def open_files(root: Path) -> Files:
     if shards and not any(path.is_dir() for path in children):
         return TarFiles(root, shards)
     return FolderFiles(root)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, whenever the process ends."""
-    part = path.with_name(f'.{path.name}.part')
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        raise OSError(f"'{path}': cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
 
 
 class FolderFiles:

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from model_tools.data.files import write_whole
 from model_tools.networks.config import NetworkConfig, NetworkConfigError
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.config import without_folders
+from panoptic_perception.core.files import durable, whole_file
 
 SCHEMA = 2
 PARTS = {'network', 'training', 'averaged'}
@@ -36,9 +36,8 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 
 def save_tensors(path: Path, values: Mapping[str, Any]) -> None:
     """Write a file for `torch.load` that is there whole or not at all."""
-    buffer = io.BytesIO()
-    torch.save(values, buffer)
-    write_whole(path, buffer.getvalue())
+    with whole_file(path) as part, durable(part) as file:
+        torch.save(values, file)
 
 
 def save_weights(path: Path, state: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:

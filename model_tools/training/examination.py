@@ -10,7 +10,6 @@ from typing import Any
 import cv2
 import torch
 
-from model_tools.data.files import write_whole
 from model_tools.data.problems import Problems
 from model_tools.data.readers import RoadData
 from model_tools.data.subset import Subset
@@ -22,6 +21,7 @@ from model_tools.evaluation.protocol import PROTOCOLS
 from model_tools.evaluation.thresholds import NEUTRAL
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.input import SPLIT
+from panoptic_perception.core.files import write_whole
 from panoptic_perception.core.overlay import contact_sheet, draw_overlay
 from panoptic_perception.core.results import Thresholds
 from panoptic_perception.runtime.perceiver import Perceiver

@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from model_tools.data.files import write_whole
 from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import (
     PROGRESS,
@@ -24,6 +23,7 @@ from model_tools.training.checkpoint import (
 )
 from model_tools.training.config import TrainingConfig, training_config
 from model_tools.training.curves import draw_curves
+from panoptic_perception.core.files import write_whole
 
 MAY_CHANGE = {'data', 'synthetic', 'cache', 'max_skipped', 'look_every', 'score_every'}
 """Settings that a run may go on with other values of: they do not change what it learns."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from panoptic_perception.cli.common import CommandError, progress, say, whole_file, write_whole
+from panoptic_perception.cli.common import CommandError, progress, say
+from panoptic_perception.core.files import whole_file, write_json
 
 if TYPE_CHECKING:
     from panoptic_perception.bench.case import Case
@@ -91,7 +91,7 @@ def main(args: argparse.Namespace) -> int:
     report = {'machine': machine, 'load_average_after': load_average(), **found}
     print(*report_lines(report), sep='\n')
     if args.json:
-        write_whole(args.json, json.dumps(report, indent=1).encode())
+        write_json(args.json, report)
     if args.plot and report['rows']:
         _plot(report, args.plot)
     return 0 if report['rows'] else 1

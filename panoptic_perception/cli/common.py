@@ -6,8 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -95,21 +94,3 @@ def check_out_is_no_input(out: Path, images: Path) -> None:
             f'--out {out} lies in the input folder {images}, so the next run would read its'
             ' pictures as input: choose an --out elsewhere'
         )
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place only if the block succeeds."""
-    # The suffix stays: OpenCV chooses the container of a video by it.
-    part = path.with_name(f'.{path.stem}.part{path.suffix}')
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is complete or not there at all."""
-    with whole_file(path) as part:
-        part.write_bytes(data)

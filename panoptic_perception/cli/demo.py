@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,9 +16,9 @@ from panoptic_perception.cli.common import (
     make_folder,
     progress,
     say,
-    write_whole,
 )
 from panoptic_perception.cli.play import replay_rate, require_ros
+from panoptic_perception.core.files import write_json
 
 if TYPE_CHECKING:
     from panoptic_perception.bags.frames import FrameSource
@@ -99,7 +98,7 @@ def main(args: argparse.Namespace) -> int:
             'skipped': skipped,
             'damage': damage or report.damage,
         }
-        write_whole(args.out / 'summary.json', json.dumps(summary, indent=2).encode())
+        write_json(args.out / 'summary.json', summary)
         if report.latency_ms:
             draw_drive(bag, topic.name, results, report.latency_ms, args.out)
     return _tell(summary, args.out)

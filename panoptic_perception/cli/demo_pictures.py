@@ -23,8 +23,9 @@ from panoptic_perception.bags.process import (
 )
 from panoptic_perception.bags.reader import BagFrame, BagReader, DamagedBagError
 from panoptic_perception.bags.types import deserialize
-from panoptic_perception.cli.common import progress, write_whole
+from panoptic_perception.cli.common import progress
 from panoptic_perception.cli.video import VideoFile
+from panoptic_perception.core.files import write_whole
 from panoptic_perception.core.overlay import contact_sheet, draw_overlay
 from panoptic_perception.core.results import (
     Detections,

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from panoptic_perception.cli.common import write_whole
 from panoptic_perception.core.codec import encode_jpeg
+from panoptic_perception.core.files import write_whole
 from panoptic_perception.core.results import PanopticResult
 
 

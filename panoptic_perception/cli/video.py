@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from panoptic_perception.cli.common import CommandError, whole_file
+from panoptic_perception.cli.common import CommandError
+from panoptic_perception.core.files import whole_file
 
 
 class VideoFile:

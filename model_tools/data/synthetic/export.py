@@ -15,6 +15,8 @@ import numpy as np
 from model_tools.data.label_picture import draw_labels, sheet_of
 from model_tools.data.label_set import DEFAULT
 from model_tools.data.sample import Sample
+from panoptic_perception.cli.video import VideoFile
+from panoptic_perception.core.files import write_json, write_whole
 
 from .drive import SIDE_PX, Drive, Frame
 from .scenario import Scenario, parse_scenario
@@ -120,9 +122,10 @@ def write_folder(
         _write(paths['images'], frame.image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         _write(paths['da_seg_annotations'], frame.drivable)
         _write(paths['ll_seg_annotations'], frame.lane)
-        paths['det_annotations'].write_text(json.dumps(annotation(frame, scenario, name)))
+        labels = json.dumps(annotation(frame, scenario, name))
+        write_whole(paths['det_annotations'], labels.encode())
         # The camera file comes last: it marks the frame as complete.
-        paths['cameras'].write_text(json.dumps({'t': frame.t, **frame.camera.as_dict()}))
+        write_json(paths['cameras'], {'t': frame.t, **frame.camera.as_dict()})
         made += 1
     return made
 
@@ -140,7 +143,7 @@ def _claim_folder(settings: Settings, out: Path, split: str) -> None:
         raise ExportError(
             f"'{out}' holds a {split} split of other settings: choose another --out or remove it"
         )
-    record.write_text(json.dumps(wanted))
+    write_json(record, wanted)
 
 
 def _write(path: Path, image: np.ndarray, options: list[int] | None = None) -> None:
@@ -175,38 +178,22 @@ def annotation(frame: Frame, scenario: Scenario, name: str) -> dict[str, Any]:
     }
 
 
-def write_video(settings: Settings, out: Path, *, progress: Progress = iter) -> int:
-    """Write one continuous drive as an MP4 file; return the number of frames."""
-    part = out.with_suffix('.part.mp4')
+def write_video(settings: Settings, out: Path, *, progress: Progress = iter) -> None:
+    """Write one continuous drive as an MP4 file."""
     out.parent.mkdir(parents=True, exist_ok=True)
     source = FrameSource(settings, one_drive=True)
-    codec = cv2.VideoWriter_fourcc(*'mp4v')
-    writer = cv2.VideoWriter(str(part), codec, settings.fps, settings.size_wh)
-    try:
-        if not writer.isOpened():
-            raise ExportError(
-                f"cannot write '{out}': this OpenCV has no MP4 encoder for that size"
-            )
+    with VideoFile(out, settings.fps) as video:
         for index in progress(range(settings.frames)):
-            writer.write(source.frame(index)[0].image)
-        writer.release()
-        part.replace(out)
-    finally:
-        writer.release()
-        part.unlink(missing_ok=True)
-    return settings.frames
+            video.write(source.frame(index)[0].image)
 
 
-def write_sheet(
-    settings: Settings, out: Path, *, columns: int = 3, progress: Progress = iter
-) -> int:
-    """Write pictures with their labels drawn over them, side by side; return their number."""
+def write_sheet(settings: Settings, out: Path, *, progress: Progress = iter) -> None:
+    """Write pictures with their labels drawn over them, three side by side."""
     source = FrameSource(settings)
     frames = (source.frame(index)[0] for index in progress(range(settings.frames)))
     tiles = [draw_labels(labelled(frame), settings.size_wh[0]) for frame in frames]
     out.parent.mkdir(parents=True, exist_ok=True)
-    _write(out, sheet_of(tiles, columns))
-    return settings.frames
+    _write(out, sheet_of(tiles, 3))
 
 
 def labelled(frame: Frame) -> Sample:

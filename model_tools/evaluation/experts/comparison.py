@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from model_tools.evaluation.experts.timing import time_interleaved
 from model_tools.evaluation.headline import headline
 from model_tools.evaluation.protocol import Protocol
 from model_tools.evaluation.report.caveats import caveats
+from panoptic_perception.core.files import write_json, write_whole
 from panoptic_perception.core.machine import describe_machine
 
 SCHEMA = 1
@@ -58,7 +58,7 @@ def compare(
             contender.predictor, data, split, [protocol], max_skipped=max_skipped
         )
         records.append(evaluation.record())
-        _write_json(out / f'{contender.name}.json', records[-1])
+        write_json(out / f'{contender.name}.json', records[-1])
     machine = describe_machine()
     times = time_interleaved(contenders, images, threads=threads)
     table = {
@@ -74,9 +74,9 @@ def compare(
         ],
         'caveats': [*caveats(records[0]), COPIES],
     }
-    _write_json(out / 'table.json', table)
+    write_json(out / 'table.json', table)
     draw_pareto(table['rows'], out / 'pareto.png')
-    (out / 'README.md').write_text(markdown(table))
+    write_whole(out / 'README.md', markdown(table).encode())
 
 
 def _row(contender: Contender, record: Mapping[str, Any], protocol: Protocol) -> dict[str, Any]:
@@ -99,7 +99,3 @@ def _spread_images(data: RoadData, split: str, max_skipped: float) -> list[np.nd
     problems = Problems(len(names), limit=max_skipped)
     samples = read_samples(data, split, problems, names=[names[i] for i in chosen])
     return [sample.image for sample in samples]
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1) + '\n')

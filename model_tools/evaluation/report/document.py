@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model_tools.evaluation.report.columns import columns, drawn_by_people, number, setting
+from panoptic_perception.core.files import write_whole
 
 PROTOCOL = 'dataset'
 SCHEMA = 1
@@ -92,7 +93,7 @@ def check(path: Path, table: str, *, marker: str = 'scores') -> None:
 def write(path: Path, table: str, *, marker: str = 'scores') -> None:
     """Put the table into a document."""
     text = path.read_text(encoding='utf-8')
-    path.write_text(updated(text, table, str(path), marker=marker), encoding='utf-8')
+    write_whole(path, updated(text, table, str(path), marker=marker).encode())
 
 
 def _figure(value: float | None, *, bold: bool) -> str:

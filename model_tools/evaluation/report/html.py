@@ -21,6 +21,7 @@ from model_tools.evaluation.report.figures import (
     mask_grid,
     slice_grid,
 )
+from panoptic_perception.core.files import write_whole
 
 TEMPLATE = 'report.html.j2'
 JPEG_QUALITY = 80
@@ -53,7 +54,7 @@ def write_html(record: Mapping[str, Any], pictures: Sequence[tiles.Tile], out: P
         caveats=caveats(record),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding='utf-8')
+    write_whole(out, text.encode())
 
 
 def _protocol(name: str, protocol: Mapping[str, Any]) -> dict[str, Any]:

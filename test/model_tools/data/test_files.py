@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from model_tools.data.files import FolderFiles, TarFiles, open_files, write_whole
+from model_tools.data.files import FolderFiles, TarFiles, open_files
 from model_tools.data.problems import DatasetError
 
 CONTENT = {
@@ -167,13 +167,3 @@ def test_place__of_a_symbolic_link(tmp_path):
 
 def _refuse(*_):
     raise OSError('another file system')
-
-
-def test_write_whole__what_cannot_be_written_leaves_nothing(tmp_path):
-    (tmp_path / 'folder').mkdir()
-    (tmp_path / 'folder' / 'file').touch()
-    with pytest.raises(OSError, match=r"folder': cannot be written: Is a directory"):
-        write_whole(tmp_path / 'folder', b'content')
-    with pytest.raises(OSError, match=r"nowhere/file': cannot be written: No such file"):
-        write_whole(tmp_path / 'nowhere' / 'file', b'content')
-    assert [path.name for path in tmp_path.iterdir()] == ['folder']

@@ -116,7 +116,7 @@ def test_write_video__has_all_frames_at_its_pace(tmp_path):
 
 def test_write_sheet__places_frames_in_columns(tmp_path):
     settings = Settings(frames=4, size_wh=(64, 64))
-    assert write_sheet(settings, tmp_path / 'sheet.png') == 4
+    write_sheet(settings, tmp_path / 'sheet.png')
     assert cv2.imread(str(tmp_path / 'sheet.png')).shape == (2 * 64 + 12, 3 * 64 + 16, 3)
 
 

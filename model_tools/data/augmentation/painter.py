@@ -37,15 +37,20 @@ def paint(
     canvas_wh = (images.shape[2], images.shape[1])
     pictures = torch.empty(len(recipes), 3, height, width, device=images.device)
     targets = torch.empty(len(recipes), 4, height // 2, width // 2, device=images.device)
-    tiles = [(tile, i) for i, recipe in enumerate(recipes) for tile in recipe.tiles]
+    tiles = [
+        (tile, i, (0, 0, width, height) == tile.region and tile is recipe.tiles[0])
+        for i, recipe in enumerate(recipes)
+        for tile in recipe.tiles
+    ]
     first = 0
-    # Whole pictures that follow each other are warped together, cells of mosaics one by one.
-    for region, group in groupby(tiles, key=lambda pair: pair[0].region):
+    # Whole pictures that follow each other are warped together, cells of mosaics and what is
+    # pasted one by one: it may fall on what was pasted before.
+    for _, group in groupby(tiles, key=lambda item: item[2] or id(item[0])):
         run = list(group)
         part = slice(first, first + len(run))
         at = slice(run[0][1], run[-1][1] + 1)
-        x1, y1, x2, y2 = region
-        matrices = np.stack([tile.matrix for tile, _ in run])
+        region = x1, y1, x2, y2 = run[0][0].region
+        matrices = np.stack([tile.matrix for tile, *_ in run])
         window = source_window(matrices, region, canvas_wh)
         left, top, right, bottom = window
         grid = sampling_grid(matrices, region, window, images.device)

@@ -116,6 +116,20 @@ def test_paint__mosaic_of_shifted_pictures():
     assert torch.equal(pictures[1].permute(1, 2, 0), images[4])
 
 
+@pytest.mark.parametrize('region', [(20, 10, 60, 50), (0, 0, *WH)])
+def test_paint__what_is_pasted_last_covers_what_was_pasted_there_before(region):
+    images = _noise(4)
+    tiles = [Tile(0, np.eye(3), (0, 0, *WH)), *(Tile(i, np.eye(3), region) for i in (1, 2))]
+    recipes = [Recipe(tiles), plain_recipe(3, np.eye(3), WH)]
+    nothing = torch.zeros(4, WH[1], WH[0], dtype=torch.uint8)
+    pictures, _, _ = paint(images, nothing, recipes, WH)
+    x1, y1, x2, y2 = region
+    expected = images[0].clone()
+    expected[y1:y2, x1:x2] = images[2, y1:y2, x1:x2]
+    assert torch.equal(pictures[0].permute(1, 2, 0), expected)
+    assert torch.equal(pictures[1].permute(1, 2, 0), images[3])
+
+
 @given(st.integers(0, 10**6))
 @settings(max_examples=40, deadline=None)
 def test_paint__picture_masks_and_box_move_together(seed):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -124,6 +125,9 @@ def _open_video(path: Path) -> FrameSource:
     total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     readable = capture.isOpened() and capture.grab()
     capture.release()
+    # Matroska counts no frames: OpenCV multiplies the duration, that of the sound at times.
+    is_counted = path.suffix.lower() not in ('.mkv', '.webm')
+    allowed = _FRAMES_OFTEN_OVERSTATED if is_counted else math.inf
     if not readable:
         raise InputError(
             f'{path} cannot be read as a video: is it damaged or still being written?'
@@ -147,7 +151,7 @@ def _open_video(path: Path) -> FrameSource:
                 index += 1
         finally:
             capture.release()
-        if total - index > _FRAMES_OFTEN_OVERSTATED:
+        if total - index > allowed:
             raise DamagedInputError(
                 f'the last {total - index} frames of {path} could not be decoded'
             )

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -56,6 +58,18 @@ def test_open_frames__video(tmp_path):
     assert [stamp for _, stamp, _ in frames] == [0, 100_000_000, 200_000_000, 300_000_000]
     assert [level for _, _, level in frames] == pytest.approx(levels, abs=6)
     assert len(list(source)) == 4, 'a source can be walked through again'
+
+
+def test_open_frames__a_duration_that_is_that_of_the_sound(tmp_path):
+    path = save_video(tmp_path / 'clip.mkv', [20, 90, 160, 230])
+    content = bytearray(path.read_bytes())
+    at = content.index(b'\x44\x89\x88') + 3  # the element Duration, a double, ms
+    (milliseconds,) = struct.unpack_from('>d', content, at)
+    struct.pack_into('>d', content, at, 3 * milliseconds)
+    path.write_bytes(content)
+    source = open_frames(path)
+    assert len(source.names) == 12
+    assert len(list(source)) == 4
 
 
 def test_open_frames__bag(make_bag):

@@ -79,10 +79,11 @@ def _python() -> Finding:
 
 
 def _library(name: str, least: str, cure: str) -> Finding:
+    # Here as below: a library whose parts do not fit fails to import with an error of any kind.
     try:
         module = importlib.import_module(name)
         found = getattr(module, '__version__', None) or version(name)
-    except ImportError as error:
+    except Exception as error:
         return Finding('FAIL', name, f'cannot be imported ({error}): {cure}')
     if _numbers(found) < _numbers(least):
         return Finding('FAIL', name, f'{found} is older than {least}: {cure}')
@@ -110,7 +111,7 @@ def _engines() -> list[Finding]:
 def _onnxruntime() -> Finding:
     try:
         import onnxruntime
-    except ImportError as error:
+    except Exception as error:
         cure = _pip('onnxruntime')
         return Finding('note', 'onnxruntime', f'cannot be imported ({error}): {cure}')
     providers = ', '.join(onnxruntime.get_available_providers())
@@ -122,7 +123,7 @@ def _openvino() -> Finding:
         from panoptic_perception.engines.quiet_openvino import import_openvino
 
         openvino = import_openvino()
-    except ImportError as error:
+    except Exception as error:
         why = f'cannot be imported ({error}), so int8 files run slower and bf16 is not to be had'
         return Finding('note', 'openvino', f'{why}: {_pip("openvino")}')
     return Finding('ok', 'openvino', openvino.__version__)
@@ -136,10 +137,10 @@ def _model(path: Path | None) -> Finding:
         engine = Perceiver(load_engine(path or default_model_path())).engine
         engine.warm_up()
         steady_ms = min(engine.warm_up() for _ in range(3))
-    except ImportError as error:
-        return Finding('FAIL', 'model', f'cannot be tried ({error}): mend the red lines above')
     except StatedError as error:
         return Finding('FAIL', 'model', str(error))
+    except Exception as error:
+        return Finding('FAIL', 'model', f'cannot be tried ({error}): mend the red lines above')
     width, height = engine.model.input_wh
     info = engine.info
     text = (
@@ -154,7 +155,7 @@ def _model(path: Path | None) -> Finding:
 def _ros() -> Iterator[Finding]:
     try:
         importlib.import_module('rclpy')
-    except ImportError as error:
+    except Exception as error:
         yield Finding('note', 'ROS 2', f'rclpy cannot be imported ({error}): {_ROS_CURE}')
         return
     yield Finding('ok', 'ROS 2', os.environ.get('ROS_DISTRO', 'rclpy from Python packages'))
@@ -167,7 +168,7 @@ def _messages(package: str) -> Iterator[Finding]:
     """Name a message package only if it is missing or broken."""
     try:
         importlib.import_module(f'{package}.msg' if package != 'std_srvs' else 'std_srvs.srv')
-    except ImportError as error:
+    except Exception as error:
         cure = f'sudo apt install ros-$ROS_DISTRO-{package.replace("_", "-")}, or `make setup`'
         yield Finding('FAIL', package, f'cannot be imported ({error}): {cure}')
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 from collections import defaultdict
@@ -23,8 +22,8 @@ from panoptic_perception.cli.common import (
     make_folder,
     progress,
     say,
-    write_whole,
 )
+from panoptic_perception.core.files import write_json
 
 if TYPE_CHECKING:
     from panoptic_perception.bags.frames import Frame, FrameSource
@@ -90,7 +89,7 @@ def main(args: argparse.Namespace) -> int:
 
     inputs = [str(path) for path in args.inputs]
     summary = {'inputs': inputs, 'saved': list(args.save), **run.summary(seconds)}
-    write_whole(summary_path, json.dumps(summary, indent=2).encode())
+    write_json(summary_path, summary)
     print(
         f'{run.results} of {run.frames} frames in {seconds:.1f} s'
         f' ({run.results / seconds:.1f} frames/s), results in {args.out}'
@@ -122,7 +121,7 @@ def _check_inputs(sources: Sequence[FrameSource], out: Path, kinds: Sequence[str
     if 'video' in kinds and all(source.kind == 'images' for source in sources):
         paths = ', '.join(str(source.path) for source in sources)
         raise CommandError(f'--save video needs a video or a bag, not {paths}')
-    owners: dict[str, Path] = {}
+    owners = {'summary': out / 'summary.json'} if 'json' in kinds else {}
     for source in sources:
         if source.kind == 'images' and {'masks', 'overlay'} & set(kinds):
             check_out_is_no_input(out, source.path)

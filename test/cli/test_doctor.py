@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,16 @@ def test_doctor__missing_library_is_red_and_names_the_cure(panoptic, tiny_model,
     assert level == 'FAIL'
     assert 'cannot be imported (not here): pip install ' in text
     assert 'DDS profile' in lines(done), 'all other checks are made too'
+
+
+def test_doctor__a_library_that_fails_in_its_own_way(panoptic, tiny_model, without):
+    environment = without('onnx')
+    broken = Path(environment['PYTHONPATH']) / 'onnx.py'
+    broken.write_text('raise TypeError("Descriptors cannot be created directly")\n')
+    done = panoptic('doctor', '--model', tiny_model, **environment)
+    assert done.returncode == 1, done.stderr
+    assert 'Traceback' not in done.stderr
+    assert lines(done)['onnx'][1].startswith('cannot be imported (Descriptors cannot be created')
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,18 @@ def test_run__json_may_lie_beside_its_images(panoptic, folder, tiny_model):
 
 
 @pytest.mark.skipif(bool(gpu_name()), reason='this machine has an NVIDIA GPU')
+@pytest.mark.parametrize(('saved', 'returncode'), [('json', 2), ('masks', 0)])
+def test_run__an_image_whose_result_would_be_the_summary(
+    panoptic, tmp_path, folder, tiny_model, saved, returncode
+):
+    (folder / 'a.png').rename(folder / 'summary.png')
+    done = panoptic(
+        'run', folder, '--out', tmp_path / 'out', '--model', tiny_model, '--save', saved
+    )
+    assert done.returncode == returncode, done.stderr
+    assert ("two images named 'summary'" in done.stderr) is (returncode == 2)
+
+
 def test_run__a_device_that_is_not_here(panoptic, tmp_path, folder, tiny_model):
     words = ('run', folder, '--out', tmp_path / 'out', '--model', tiny_model, '--device', 'cuda')
     done = panoptic(*words)

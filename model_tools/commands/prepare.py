@@ -31,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         default='merged',
         help='whether alternative lanes are drivable (default: merged, they are)',
     )
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
+    parser.add_argument('--workers', type=int, default=len(os.sched_getaffinity(0)))
     add_limit_option(parser)
     parser.add_argument(
         '--explain', type=Path, metavar='FILE.png', help='draw how lane edges are paired, and end'

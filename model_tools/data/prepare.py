@@ -10,10 +10,6 @@ written first, and again at the end of each split with what was skipped and drop
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -29,12 +25,13 @@ import numpy as np
 from tqdm import tqdm
 
 from model_tools.data.bdd_labels import OBJECT_CATEGORIES, parse_json
-from model_tools.data.files import write_whole
 from model_tools.data.label_set import LabelSet
 from model_tools.data.problems import DatasetError, Problems
 from model_tools.data.readers import ReaderSettings, open_data
 from model_tools.data.readers.bdd100k import Bdd100kData
 from model_tools.data.sample import Sample
+from model_tools.data.workers import start_workers
+from panoptic_perception.core.files import write_json, write_whole
 
 REPORT = 'prepare.json'
 TRAIN_WIDTH: Final = 8
@@ -159,7 +156,7 @@ def _read_report(out: Path) -> dict[str, Any]:
 
 
 def _write_report(out: Path, report: dict[str, Any]) -> None:
-    write_whole(out / REPORT, json.dumps(report, indent=2).encode() + b'\n')
+    write_json(out / REPORT, report)
 
 
 def _prepare_split(
@@ -198,28 +195,12 @@ def _pool(jobs: Sequence[_Job], workers: int) -> ProcessPoolExecutor:
         for name in job.unfinished()[:1]:
             with suppress(DatasetError):
                 job.data.read(job.split, name, Problems(1, limit=1.0))
-    # A fork of this process would copy the locks of OpenCV's threads, held for ever where those
-    # threads are not.
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([__name__])
-    by_split = {job.split: job for job in jobs}
-    return ProcessPoolExecutor(workers, context, _start_worker, (by_split,))
+    return start_workers(workers, _keep, {job.split: job for job in jobs})
 
 
-def _start_worker(jobs: dict[str, _Job]) -> None:
+def _keep(jobs: dict[str, _Job]) -> None:
     global _jobs
     _jobs = jobs
-    cv2.setNumThreads(1)
-    # Ctrl-C reaches all processes; the parent ends them between images.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker when its parent is killed: it would go on beside the run that resumes."""
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)
 
 
 def _write_chunk(split: str, names: Sequence[str]) -> Problems:

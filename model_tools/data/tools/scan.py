@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-import cv2
-
 from model_tools.data.problems import DatasetError, Problems
 from model_tools.data.readers import RoadData
 from model_tools.data.sample import Sample
+from model_tools.data.workers import start_workers
 
 T = TypeVar('T')
 Progress = Callable[[str, Sequence[str]], Iterable[str]]
@@ -63,9 +60,7 @@ def scan(
     if workers == 1:
         yield from (_scan_one(data, split, measure, name) for name in progress(split, names))
         return
-    # A forked child would inherit the locks of OpenCV's threads, but not the threads.
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(workers, context, _start, (data,)) as pool:
+    with start_workers(workers, _keep, data) as pool:
         results = pool.map(partial(_scan_in_worker, split, measure), names, chunksize=16)
         try:
             for _, result in zip(progress(split, names), results, strict=True):
@@ -100,9 +95,8 @@ def _scan_one(data: RoadData, split: str, measure: Callable[[Sample], T], name: 
 _worker: dict[str, Any] = {}
 
 
-def _start(data: RoadData) -> None:
+def _keep(data: RoadData) -> None:
     """Keep the data set in a worker: its index is large, and would else travel with each name."""
-    cv2.setNumThreads(1)
     _worker['data'] = data
 
 

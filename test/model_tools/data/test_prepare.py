@@ -110,7 +110,7 @@ def test_prepare__goes_on_where_it_was_cut_off(miniatures, tmp_path):
     name = miniatures.truth['train'][0].name
     # As after a kill: the last file of an image is missing, and another is there in part.
     (tmp_path / 'out/det_annotations/train' / f'{name}.json').unlink()
-    (tmp_path / 'out/ll_seg_annotations/train' / f'.{name}.png.part').write_bytes(b'half')
+    (tmp_path / 'out/ll_seg_annotations/train' / f'.{name}.part.png').write_bytes(b'half')
     (tmp_path / 'out/ll_seg_annotations/train' / f'{name}.png').unlink()
     report = run(root, tmp_path / 'out')
     assert report['train']['kept'] == 1
@@ -158,7 +158,7 @@ def test_prepare__killed_run_ends_whole_and_is_gone_on_with(tree, miniatures, tm
     assert 0 < report['train']['kept'] < report['train']['images'] == 102
     run(tree, tmp_path / 'whole', splits=['train'])
     whole = contents(tmp_path / 'whole')
-    found = {k: v for k, v in contents(out).items() if not k.endswith('.part')}
+    found = {k: v for k, v in contents(out).items() if '.part' not in k}
     assert {**whole, REPORT: b''} == {**found, REPORT: b''}
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 from model_tools.compression.config import CompressionConfig
 from model_tools.compression.costs import Cost
 from model_tools.compression.criteria import channel_scores
 from model_tools.compression.groups import ChannelGroup, find_groups
 from model_tools.compression.importance import Evidence, gather_evidence
-from model_tools.compression.recalibration import recalibrate
 from model_tools.compression.selection import Keep, check_reachable, meet_budget
 from model_tools.compression.surgery import kept_channels, protected_modules, remove_channels
 from model_tools.compression.task_losses import TASKS, PanopticLosses
@@ -110,7 +110,7 @@ class Pruner:
             sizes=self._sizes,
         )
         pruned = remove_channels(net, groups, keep, self._example)
-        recalibrate(pruned, self._images())
+        update_bn(self._images(), pruned)
         return Pruned(
             net=pruned,
             kept=kept_channels(net, groups, keep, kept),

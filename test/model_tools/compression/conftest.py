@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.optim.swa_utils import update_bn
 
 from model_tools.compression.config import CompressionConfig
 from model_tools.compression.distillation import Distillation
-from model_tools.compression.recalibration import recalibrate
 from model_tools.networks.config import NetworkConfig
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.config import TrainingConfig
@@ -28,7 +28,7 @@ def make_net(small_network, images):
     def make(seed):
         torch.manual_seed(seed)
         net = PanopticNet(small_network).eval()
-        recalibrate(net, [images])
+        update_bn([images], net)
         return net
 
     return make

@@ -5,10 +5,10 @@ from copy import deepcopy
 
 import pytest
 import torch
+from torch.optim.swa_utils import update_bn
 
 from model_tools.compression.groups import find_groups
 from model_tools.compression.importance import gather_evidence
-from model_tools.compression.recalibration import recalibrate
 from model_tools.compression.surgery import protected_modules
 from model_tools.compression.task_losses import TASKS, PanopticLosses
 from model_tools.data.batches import plain_batch
@@ -59,7 +59,7 @@ def net(cache, batches, small_network):
         sum(losses_of(net, halves[step % 2]).values()).backward()
         optimizer.step()
         schedule.step()
-    recalibrate(net, (half.images.float() for half in halves))
+    update_bn((half.images.float() for half in halves), net)
     last = loss_table(net.eval(), batches).mean(0)
     assert (last < LEARNED * first).all()
     return net

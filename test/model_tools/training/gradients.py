@@ -8,10 +8,10 @@ import sys
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from model_tools.compression.adapters import make_adapters
 from model_tools.compression.distillation import Distillation, Distiller
-from model_tools.compression.recalibration import recalibrate
 from model_tools.data.batches import Batch
 from model_tools.networks.config import NetworkConfig
 from model_tools.networks.panoptic_net import PanopticNet
@@ -73,7 +73,7 @@ def main(processes, out):
     fabric.launch()
     net, teacher = PanopticNet(network), PanopticNet(network)
     for untrained in (net, teacher):  # whose deep features would hardly vary
-        recalibrate(untrained, [whole_batch().images.float()])
+        update_bn([whole_batch().images.float()], untrained)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None

@@ -25,6 +25,9 @@ Module = TypeVar('Module', bound=nn.Module)
 
 MASK_STRIDE = 4
 
+ENLARGING = ('enlarge_rows', 'enlarge_columns')
+"""Constants of the graph that are no weights: the matrices that enlarge masks."""
+
 
 class DeployedNet(nn.Module):
     """The network with its input and mask conversions, before NMS."""
@@ -36,8 +39,9 @@ class DeployedNet(nn.Module):
         super().__init__()
         width, height = input_wh
         self.net = fold_batchnorm(net)
-        self.register_buffer('enlarge_rows', _enlarging(height // MASK_STRIDE))
-        self.register_buffer('enlarge_columns', _enlarging(width // MASK_STRIDE).T.contiguous())
+        rows, columns = ENLARGING
+        self.register_buffer(rows, _enlarging(height // MASK_STRIDE))
+        self.register_buffer(columns, _enlarging(width // MASK_STRIDE).T.contiguous())
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Map uint8 images (N, H, W, 3) to boxes, class scores and two uint8 masks (N, H, W)."""

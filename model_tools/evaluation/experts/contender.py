@@ -14,6 +14,7 @@ from model_tools.evaluation.experts.onnx_network import count_parameters
 from model_tools.evaluation.experts.registry import load_expert
 from model_tools.evaluation.prediction import Predictor
 from model_tools.evaluation.predictors import ModelFilePredictor
+from model_tools.export.onnx_graph import ENLARGING
 from panoptic_perception.core.letterbox import Letterbox
 
 
@@ -50,5 +51,5 @@ def model_contender(path: Path, *, threads: int) -> Contender:
         batch = Letterbox(source_wh, model.input_wh, model.pad_value).image(image)[None]
         return lambda: engine.run(batch)
 
-    parameters = count_parameters(onnx.load(path))
+    parameters = count_parameters(onnx.load(path), other_than=ENLARGING)
     return Contender(path.stem, round(parameters / 1e6, 3), predictor, network_alone)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +41,13 @@ class OnnxNetwork:
         return self._session.run(None, {self._input_name: blob})
 
 
-def count_parameters(model: onnx.ModelProto) -> int:
-    """Return the number of floating-point values among the model's initializers."""
-    return sum(math.prod(w.dims) for w in model.graph.initializer if w.data_type in _FLOATS)
+def count_parameters(model: onnx.ModelProto, *, other_than: Collection[str] = ()) -> int:
+    """Return the number of floating-point values among the model's initializers but some."""
+    return sum(
+        math.prod(w.dims)
+        for w in model.graph.initializer
+        if w.data_type in _FLOATS and w.name not in other_than
+    )
 
 
 def _open_session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:

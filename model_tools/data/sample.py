@@ -44,5 +44,5 @@ class Sample:
 
     @property
     def group(self) -> str:
-        """Return the drive, city or sequence; groups never straddle splits."""
-        return self.attributes.get('group', 'unknown')
+        """Return the drive, city or sequence; an image of which none is known is its own."""
+        return self.attributes.get('group', self.name)

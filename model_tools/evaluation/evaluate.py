@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from model_tools.data.problems import DatasetError, Problems
 from model_tools.data.readers import RoadData, read_samples
-from model_tools.data.sample import Sample
 from model_tools.evaluation.counts import ProtocolCounts
 from model_tools.evaluation.prediction import TASKS, Predictor, Task
 from model_tools.evaluation.protocol import Protocol
@@ -98,10 +97,9 @@ def evaluate(
     *,
     max_skipped: float = 0.01,
     slices: Sequence[str] = (),
-    select: Callable[[Sample], bool] | None = None,
 ) -> Evaluation:
     """
-    Score a predictor on a split, or on the samples of it that `select` accepts.
+    Score a predictor on a split.
 
     Samples that cannot be used are skipped and counted while they are at most the share
     `max_skipped` of the split. `slices` are further attributes to slice by.
@@ -130,8 +128,6 @@ def evaluate(
     attributes: list[Mapping[str, str]] = []
     bar = tqdm(names, desc=f'score {split}', unit='image', disable=None)
     for sample in read_samples(data, split, problems, names=bar):
-        if select is not None and not select(sample):
-            continue
         try:
             prediction = predictor(sample.image, sample.name)
         except DatasetError as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from model_tools.data.holdout import held_out_part
 from model_tools.data.label_set import load_label_set
 from model_tools.data.problems import DatasetError, Problems
 from model_tools.data.readers import ReaderSettings, RoadData, open_data, read_samples
@@ -68,11 +69,10 @@ def release(
         if groups := training['holdout_groups']:
             held_out = evaluate(
                 ModelFilePredictor(candidate),
-                data,
+                held_out_part(data, groups, max_skipped=max_skipped),
                 'train',
                 protocols,
                 max_skipped=max_skipped,
-                select=lambda sample: sample.group in groups,
             )
             amend_model_file(candidate, thresholds={**NEUTRAL, **choose_thresholds(held_out)})
         scored = evaluate(

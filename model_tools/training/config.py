@@ -53,7 +53,8 @@ class TrainingConfig:
     max_skipped: float = 0.01
     """Share of broken images that a data set may have; they are left out."""
     holdout_groups: tuple[str, ...] = ()
-    """Groups of the train split that are kept for choosing thresholds and for scores."""
+    """Groups of the train split, by name or shell pattern, that are kept for choosing thresholds
+    and for scores."""
     repeats: Mapping[str, int] = field(default_factory=dict)
     """How often the samples of a source come in an epoch; once if it is not named."""
     rare_repeat: float = 0.0

@@ -13,6 +13,7 @@ import torch
 
 from model_tools.data.cache import SampleCache, place, require_labels
 from model_tools.data.cache_folder import open_cache
+from model_tools.data.holdout import hold_out
 from model_tools.data.label_set import LabelSet
 from model_tools.data.problems import DatasetError
 from model_tools.data.readers import ReaderSettings, RoadData, open_data
@@ -103,17 +104,11 @@ def _open(
 
 
 def _hold_out(cache: SampleCache, config: TrainingConfig) -> tuple[SampleCache, list[str]]:
-    """Return the samples to learn from, and the names of those held out, group by group."""
-    held: dict[str, list[str]] = {group: [] for group in config.holdout_groups}
-    learned = []
-    for i, group in enumerate(cache.groups):
-        if group in held:
-            held[group].append(cache.names[i])
-        else:
-            learned.append(i)
-    if missing := sorted(group for group, names in held.items() if not names):
-        raise DatasetError(
-            f"'{config.data}': the train split has no group {missing} to hold out: name others, "
-            'or none by --set holdout_groups=[]'
-        )
-    return cache.select(learned), [name for names in held.values() for name in names]
+    """Return the samples to learn from, and the names of those held out."""
+    learned, held = hold_out(
+        cache.groups,
+        config.holdout_groups,
+        Path(config.data),
+        'name others, or none by --set holdout_groups=[]',
+    )
+    return cache.select(learned), [cache.names[i] for i in held]

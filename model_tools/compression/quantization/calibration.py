@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from model_tools.data.holdout import hold_out
 from model_tools.data.problems import DatasetError, Problems
 from model_tools.data.readers import RoadData, read_samples
 from panoptic_perception.core.letterbox import Letterbox
@@ -40,27 +41,26 @@ def survey(
     """
     names = data.names('train')
     scenes: dict[str, Scene] = {}
-    spared: dict[str, list[str]] = {group: [] for group in held_out}
+    groups: list[str] = []
     bar = tqdm(names, desc='look through train', unit='image', disable=None)
     for sample in read_samples(data, 'train', Problems(len(names), limit=max_skipped), names=bar):
-        if sample.group in held_out:
-            spared[sample.group].append(sample.name)
-        else:
-            grey = cv2.cvtColor(sample.image, cv2.COLOR_BGR2GRAY)
-            scenes[sample.name] = Scene(float(grey.mean()), len(sample.boxes))
-    if missing := sorted(group for group, found in spared.items() if not found):
-        raise DatasetError(
-            f"'{data.root}': the train split has no group {missing}, which was held out of the "
-            "file's training: give the data of that training",
-            kind='no_images',
-        )
-    if not scenes:
+        grey = cv2.cvtColor(sample.image, cv2.COLOR_BGR2GRAY)
+        scenes[sample.name] = Scene(float(grey.mean()), len(sample.boxes))
+        groups.append(sample.group)
+    learned, held = hold_out(
+        groups,
+        held_out,
+        data.root,
+        "give the data of the file's training",
+    )
+    names = list(scenes)
+    if not learned:
         raise DatasetError(
             f"'{data.root}': the train split has no image but those held out: nothing to "
             'calibrate on',
             kind='no_images',
         )
-    return scenes, [name for found in spared.values() for name in found]
+    return {names[i]: scenes[names[i]] for i in learned}, [names[i] for i in held]
 
 
 def calibration_images(

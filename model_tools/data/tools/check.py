@@ -183,7 +183,10 @@ def _read(
 
 
 def _fingerprint(sample: Sample) -> tuple[np.ndarray, tuple[str, str]]:
-    return difference_hash(sample.image), (sample.source, sample.group)
+    return difference_hash(sample.image), (
+        sample.source,
+        sample.attributes.get('group', 'unknown'),
+    )
 
 
 def _compare(splits: tuple[str, str], a: _Split, b: _Split, max_distance: int) -> PairFindings:

@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
+from model_tools.data.holdout import held_out_part
 from model_tools.data.label_set import VEHICLE, load_label_set
 from model_tools.data.problems import DatasetError, Problems
 from model_tools.data.readers import ReaderSettings, open_data, read_samples
+from model_tools.data.subset import Subset
 from model_tools.evaluation.counts import ProtocolCounts
 from model_tools.evaluation.evaluate import evaluate, merge_records
 from model_tools.evaluation.extremes import extreme_tiles, image_scores
@@ -254,7 +256,7 @@ def test_evaluate__masks_without_probabilities_have_no_curves(drawn_folder):
 
 def test_evaluate__selection_of_nothing(predictor, drawn_folder):
     with pytest.raises(DatasetError, match="expected images to score in split 'val'"):
-        evaluate(predictor, open_data(drawn_folder), 'val', DATASET, select=lambda _: False)
+        evaluate(predictor, Subset(open_data(drawn_folder), 'val', []), 'val', DATASET)
 
 
 class OnlyLanes:
@@ -283,9 +285,8 @@ def test_evaluate__a_task_that_the_predictor_lacks_has_no_score(drawn_folder, sc
 
 
 def test_choose_thresholds__score_of_the_last_true_box(predictor, drawn_folder):
-    held_out = evaluate(
-        predictor, open_data(drawn_folder), 'train', DATASET, select=lambda s: s.group == 'a'
-    )
+    part = held_out_part(open_data(drawn_folder), ['a'], max_skipped=0)
+    held_out = evaluate(predictor, part, 'train', DATASET)
     thresholds = choose_thresholds(held_out)
     assert thresholds['score'] == pytest.approx(0.9, abs=0.01)
     assert 0 < thresholds['drivable'] < 1

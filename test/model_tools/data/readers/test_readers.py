@@ -66,7 +66,7 @@ def _check_sample(sample, frame, form):
     assert sample.boxes_complete
     assert not sample.crowd.any()
     assert sample.attributes == frame.record['attributes']
-    assert (sample.source, sample.group) == ('synthetic', 'unknown')
+    assert (sample.source, sample.group) == ('synthetic', sample.name)
     np.testing.assert_array_equal(sample.drivable, frame.direct | frame.alternative)
     if form in BDD_FORMS:
         np.testing.assert_array_equal(sample.drivable_direct, frame.direct)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from model_tools.settings import ConfigError, Rule, broken, for_fields, number
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -36,40 +38,27 @@ class Augmentation:
     jpeg: float = 0.0
 
     def __post_init__(self) -> None:
-        limits = {'rotate': 45, 'shear': 45}
-        for name in [f.name for f in fields(self) if f.name != 'scale']:
-            value, limit = getattr(self, name), limits.get(name, 1)
-            if not _is_number(value) or not 0 <= value <= limit:
-                raise ValueError(f'augmentation: {name} is 0 to {limit}, found {value!r}')
-        if not _is_range(self.scale):
-            raise ValueError(
-                'augmentation: scale is the least and the greatest zoom, two numbers of 0.1 to '
-                f'10, found {self.scale!r}'
-            )
+        if wrong := broken(self, _RULES, 'augmentation.'):
+            raise ConfigError(f'settings out of range: {"; ".join(wrong)}')
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Augmentation:
         """Return TRAINING with the given values; a key that is no setting is refused by name."""
-        known = [f.name for f in fields(cls)]
-        if unknown := sorted(map(str, set(values) - set(known))):
-            raise ValueError(f'augmentation: unknown keys {unknown}; known: {known}')
-        fixed = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**{**asdict(TRAINING), **fixed})
+        return cls(**{**asdict(TRAINING), **for_fields(values, cls, 'augmentation')})
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_range(value: Any) -> bool:
+    is_pair = isinstance(value, tuple) and len(value) == 2
+    return is_pair and all(map(_ZOOM.holds, value)) and value[0] <= value[1]
 
 
-def _is_range(value: object) -> bool:
-    return (
-        isinstance(value, tuple)
-        and len(value) == 2
-        and all(map(_is_number, value))
-        and 0.1 <= value[0] <= value[1] <= 10
-    )
-
-
+_ZOOM = number(0.1, 10)
+_RULES = {
+    **{field.name: number(0, 1) for field in fields(Augmentation)},
+    'scale': Rule(_is_range, 'the least and the greatest zoom, two numbers of 0.1 to 10'),
+    'rotate': number(0, 45),
+    'shear': number(0, 45),
+}
 TRAINING = Augmentation(
     scale=(0.8, 1.7),
     shift=0.1,

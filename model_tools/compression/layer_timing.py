@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from model_tools.compression.layers import Layer
 from model_tools.export.suppression import OPSET
+from panoptic_perception.engines.onnxruntime_engine import session_options
 
 REPEATS = 15
 WARM_UP = 3
@@ -48,9 +49,7 @@ def measure(layers: Mapping[str, Layer], *, threads: int) -> dict[str, float]:
 
 
 def _session(layer: Layer, threads: int, prefix: str) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options = session_options(threads)
     options.enable_profiling = True
     options.profile_file_prefix = prefix
     graph = _graph(layer).SerializeToString()

@@ -19,6 +19,7 @@ from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.checkpoint import file_sha256, load_checkpoint, load_network
 from panoptic_perception.core.results import EngineInfo, Thresholds
 from panoptic_perception.engines import ModelInfo, NetworkOutput
+from panoptic_perception.engines.onnxruntime_engine import session_options
 
 CPU = torch.device('cpu')
 
@@ -69,7 +70,7 @@ class TorchEngine:
             max_boxes=max_boxes * len(self.model.labels),
         )
         self._suppression = onnxruntime.InferenceSession(
-            graph.SerializeToString(), providers=['CPUExecutionProvider']
+            graph.SerializeToString(), session_options(1), providers=['CPUExecutionProvider']
         )
 
     @torch.no_grad()

@@ -23,6 +23,7 @@ from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.networks.parts import Part, parts_of
 from panoptic_perception.core.machine import describe_machine
 from panoptic_perception.engines import load_engine
+from panoptic_perception.engines.onnxruntime_engine import session_options
 
 SCHEMA = 1
 WARM_UP = 2
@@ -81,10 +82,9 @@ def _frame(input_wh: tuple[int, int]) -> np.ndarray:
 
 def _part_run(part: Part, path: Path, threads: int) -> Callable[[], object]:
     write_onnx(fold_batchnorm(part.module), part.arguments, path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+    session = onnxruntime.InferenceSession(
+        path, session_options(threads), providers=['CPUExecutionProvider']
+    )
     names = [value.name for value in session.get_inputs()]
     arrays = [tensor.numpy() for tensor in tree_leaves(part.arguments)]
     feed = dict(zip(names, arrays, strict=True))

@@ -58,16 +58,22 @@ def available_providers() -> list[str]:
     return onnxruntime.get_available_providers()
 
 
-def _open_session(
-    model: ModelInfo, providers: list[tuple[str, dict[str, str]]], threads: int
-) -> Any:
-    """Load a model file for the first of the providers; the others run what that one cannot."""
+def session_options(threads: int) -> onnxruntime.SessionOptions:
+    """Return the options of a session that keeps to its threads and to itself."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Spinning threads burn the cores that the rest of the vehicle's software needs.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = 3
+    return options
+
+
+def _open_session(
+    model: ModelInfo, providers: list[tuple[str, dict[str, str]]], threads: int
+) -> Any:
+    """Load a model file for the first of the providers; the others run what that one cannot."""
+    options = session_options(threads)
     try:
         session = onnxruntime.InferenceSession(
             str(model.path), options, providers=providers, enable_fallback=False

@@ -13,6 +13,7 @@ import onnxruntime
 
 from model_tools.evaluation.experts.network import ExpertError, Shape, file_hash
 from panoptic_perception.core.results import EngineInfo
+from panoptic_perception.engines.onnxruntime_engine import session_options
 
 PROVIDER = 'CPUExecutionProvider'
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
@@ -52,15 +53,11 @@ def count_parameters(model: onnx.ModelProto, *, other_than: Collection[str] = ()
 
 def _open_session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
     _make_weights_constant(model.graph)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # A spinning thread would be counted as CPU time of the network.
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    options.log_severity_level = 3
     return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=[PROVIDER], enable_fallback=False
+        model.SerializeToString(),
+        session_options(threads),
+        providers=[PROVIDER],
+        enable_fallback=False,
     )
 
 

@@ -60,12 +60,13 @@ def _network(arguments: argparse.Namespace) -> tuple[PanopticNet, tuple[int, int
     """Return the network and the input size of its run."""
     from model_tools.networks.config import NetworkConfig
     from model_tools.networks.panoptic_net import PanopticNet
-    from model_tools.training.checkpoint import load_checkpoint, load_network
+    from model_tools.training.checkpoint import load_checkpoint, network_of
     from model_tools.training.config import load_config
 
     if arguments.checkpoint is not None:
-        width, height = load_checkpoint(arguments.checkpoint)['training']['input_wh']
-        return load_network(arguments.checkpoint), (width, height)
+        state = load_checkpoint(arguments.checkpoint)
+        width, height = state['training']['input_wh']
+        return network_of(state, arguments.checkpoint), (width, height)
     if arguments.config is not None:
         # A network is the same whatever it is to learn from.
         config = load_config(arguments.config, {'data': 'any'})

@@ -29,6 +29,7 @@ from model_tools.training.checkpoint import (
     file_sha256,
     load_checkpoint,
     load_network,
+    network_of,
     save_weights,
 )
 from model_tools.training.config import TrainingConfig, without_folders
@@ -200,7 +201,8 @@ class _Compression:
 
     def _prune(self, number: int, parent: Path, spared: list[str]) -> dict[str, Any]:
         share = self.config.keep ** (number / self.config.rounds)
-        state, net = load_checkpoint(parent), load_network(parent).to(self._device)
+        state = load_checkpoint(parent)
+        net = network_of(state, parent).to(self._device)
         kept = state['kept'] if number > 1 else {}
         budget = self.reference[self.config.budget] * share
         try:

@@ -16,7 +16,7 @@ from model_tools.export.onnx_graph import DeployedNet
 from model_tools.export.suppression import suppression_graph
 from model_tools.networks.heads import STRIDES
 from model_tools.networks.panoptic_net import PanopticNet
-from model_tools.training.checkpoint import file_sha256, load_checkpoint, load_network
+from model_tools.training.checkpoint import file_sha256, load_checkpoint, network_of
 from panoptic_perception.core.results import EngineInfo, Thresholds
 from panoptic_perception.engines import ModelInfo, NetworkOutput
 from panoptic_perception.engines.onnxruntime_engine import session_options
@@ -105,12 +105,12 @@ class CheckpointEngine(TorchEngine):
         max_boxes: int,
     ) -> None:
         """Read a checkpoint; `input_wh` replaces the size that it was trained at."""
-        net = load_network(path)
+        state = load_checkpoint(path)
         super().__init__(
-            net,
+            network_of(state, path),
             path=path,
             sha256=file_sha256(path),
-            input_wh=input_wh or tuple(load_checkpoint(path)['training']['input_wh']),
+            input_wh=input_wh or tuple(state['training']['input_wh']),
             score_floor=score_floor,
             nms_iou=nms_iou,
             max_boxes=max_boxes,

@@ -22,7 +22,7 @@ from model_tools.evaluation.protocol import Protocol, load_protocols
 from model_tools.evaluation.thresholds import NEUTRAL, choose_thresholds
 from model_tools.export.model_file import amend_model_file, write_model_file
 from model_tools.export.parity import Parity, check_parity
-from model_tools.training.checkpoint import file_sha256, load_checkpoint, load_network
+from model_tools.training.checkpoint import file_sha256, load_checkpoint, network_of
 from panoptic_perception.core.letterbox import Letterbox
 
 PARITY_IMAGES = 50
@@ -47,7 +47,8 @@ def release(
     """
     if out.suffix != '.onnx' or out.is_dir():
         raise ValueError(f"'{out}': expected the name of a .onnx file to write")
-    state, net = load_checkpoint(checkpoint), load_network(checkpoint)
+    state = load_checkpoint(checkpoint)
+    net = network_of(state, checkpoint)
     training = state['training']
     labels = load_label_set(training.get('label_set', 'default'))
     data = open_data(data_root, ReaderSettings(labels=labels))

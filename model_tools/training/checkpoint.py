@@ -112,7 +112,11 @@ def file_sha256(path: Path) -> str:
 
 def load_network(path: Path) -> PanopticNet:
     """Return the network with the averaged weights of a checkpoint, in evaluation mode."""
-    state = load_checkpoint(path)
+    return network_of(load_checkpoint(path), path)
+
+
+def network_of(state: Mapping[str, Any], path: Path) -> PanopticNet:
+    """Return the network of a state that was read from `path`."""
     fading = state['training'].get('fade_share', 0.0)
     if fading and state['epoch'] < fading * state['training']['epochs']:
         raise CheckpointError(

@@ -17,7 +17,12 @@ from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.networks.refit import pair_blocks, refit
 from model_tools.networks.warm_start import seed_batchnorm, warm_start
 from model_tools.settings import ConfigError
-from model_tools.training.checkpoint import load_checkpoint, load_network, load_weights
+from model_tools.training.checkpoint import (
+    load_checkpoint,
+    load_network,
+    load_weights,
+    network_of,
+)
 from model_tools.training.config import TrainingConfig
 
 SEED_IMAGES = 48
@@ -117,13 +122,14 @@ def load_teacher(path: Path, *, labels: Sequence[str]) -> PanopticNet:
         TeacherError: It was made for other labels.
 
     """
-    found = load_checkpoint(path)['network']['labels']
+    state = load_checkpoint(path)
+    found = state['network']['labels']
     if found != list(labels):
         raise TeacherError(
             f"'{path}': a teacher of labels {found}, expected {list(labels)} as of this run: give "
             'another teacher, or train as it was trained'
         )
-    return load_network(path)
+    return network_of(state, path)
 
 
 def _fading(network: Mapping[str, object], path: Path) -> dict[str, object]:

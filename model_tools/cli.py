@@ -23,7 +23,7 @@ from model_tools.commands import (
     synthesize,
     train,
 )
-from panoptic_perception.core.errors import StatedError
+from panoptic_perception.cli.running import run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,19 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As standard error does: names of files may be no text, and are printed all the same.
         sys.stdout.reconfigure(errors='backslashreplace')
-    try:
-        return arguments.run(arguments) or 0
-    except ImportError as error:
-        print(
-            f"model_tools: error: {error}; install what it needs: pip install '.[tools]'",
-            file=sys.stderr,
-        )
-        return 2
-    except (StatedError, ValueError, OSError) as error:
-        print(f'model_tools: error: {error}', file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return run_command(
+        'model_tools',
+        lambda: arguments.run(arguments) or 0,
+        cure="install what it needs: pip install '.[tools]'",
+        stated=ValueError,
+    )
 
 
 if __name__ == '__main__':

@@ -60,7 +60,7 @@ def _draw_panel(axes: Axes, name: str, points: Mapping[str, tuple[float, float]]
         axes.plot(*point, 'o', color='C0' if i in front else '0.5')
         axes.annotate(label, point, xytext=(4, 4), textcoords='offset points', fontsize=7)
     axes.set(title=name, xlabel='CPU ms of the network', xscale='log')
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter('{x:g}')
     axes.xaxis.set_minor_locator(NullLocator())
     axes.margins(0.2, 0.1)

@@ -23,7 +23,7 @@ from model_tools.commands import (
     synthesize,
     train,
 )
-from panoptic_perception.cli.running import run_command
+from panoptic_perception.core.running import run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,7 +24,6 @@ from panoptic_perception.bags.process import (
 from panoptic_perception.bags.reader import BagFrame, BagReader, DamagedBagError
 from panoptic_perception.bags.types import deserialize
 from panoptic_perception.cli.common import progress
-from panoptic_perception.cli.video import VideoFile
 from panoptic_perception.core.files import write_whole
 from panoptic_perception.core.overlay import contact_sheet, draw_overlay
 from panoptic_perception.core.results import (
@@ -34,6 +33,7 @@ from panoptic_perception.core.results import (
     StageTimes,
     Thresholds,
 )
+from panoptic_perception.core.video import VideoFile
 
 _SHEET_IMAGES = 9
 _SHEET_WIDTH = 1920

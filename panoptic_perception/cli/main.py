@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from panoptic_perception import __version__
 from panoptic_perception.cli import bag, bench, demo, doctor, info, play, prepare, run
-from panoptic_perception.cli.running import fail, run_command
+from panoptic_perception.core.running import fail, run_command
 
 _COMMANDS = {
     'run': run,

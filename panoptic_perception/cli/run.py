@@ -27,7 +27,7 @@ from panoptic_perception.core.files import write_json
 
 if TYPE_CHECKING:
     from panoptic_perception.bags.frames import Frame, FrameSource
-    from panoptic_perception.cli.video import VideoFile
+    from panoptic_perception.core.video import VideoFile
     from panoptic_perception.runtime.perceiver import Perceiver
 
 HELP = 'perceive images, folders, videos and bags; write JSON, masks and overlays'
@@ -149,7 +149,7 @@ class _Run:
     def perceive_source(self, source: FrameSource) -> None:
         """Perceive every frame of an input."""
         from panoptic_perception.bags.frames import DamagedInputError
-        from panoptic_perception.cli.video import VideoFile
+        from panoptic_perception.core.video import VideoFile
 
         with ExitStack() as stack:
             video = None

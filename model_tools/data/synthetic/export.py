@@ -15,8 +15,8 @@ import numpy as np
 from model_tools.data.label_picture import draw_labels, sheet_of
 from model_tools.data.label_set import DEFAULT
 from model_tools.data.sample import Sample
-from panoptic_perception.cli.video import VideoFile
 from panoptic_perception.core.files import write_json, write_whole
+from panoptic_perception.core.video import VideoFile
 
 from .drive import SIDE_PX, Drive, Frame
 from .scenario import Scenario, parse_scenario

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from panoptic_perception.cli.video import VideoFile
+from panoptic_perception.core.video import VideoFile
 
 
 def read(path):

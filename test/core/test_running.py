@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from panoptic_perception.cli.running import run_command
 from panoptic_perception.core.errors import StatedError
+from panoptic_perception.core.running import run_command
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_run_command(capsys, error, code, words):
 
 def test_run_command__cleans_up_after_a_kill(tmp_path):
     code = (
-        'import sys, time; from panoptic_perception.cli.running import run_command\n'
+        'import sys, time; from panoptic_perception.core.running import run_command\n'
         'from panoptic_perception.core.files import whole_file; from pathlib import Path\n'
         'def command():\n'
         '    with whole_file(Path(sys.argv[1])) as part:\n'

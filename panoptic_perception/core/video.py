@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from panoptic_perception.cli.common import CommandError
 from panoptic_perception.core.files import whole_file
 
 
@@ -49,4 +48,4 @@ class VideoFile:
         codec = cv2.VideoWriter.fourcc(*'mp4v')
         self._writer = cv2.VideoWriter(str(part), codec, self._rate, image.shape[1::-1])
         if not self._writer.isOpened():
-            raise CommandError(f'{self.path}: OpenCV cannot write MP4 video here')
+            raise OSError(f'{self.path}: OpenCV cannot write MP4 video here')

@@ -9,6 +9,7 @@ probability the blue channel, and each label's box is the extent of one strong c
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,9 @@ import onnx
 import pytest
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow now and then; a slow example is no failure.
 settings.register_profile('panoptic', deadline=None, max_examples=100)

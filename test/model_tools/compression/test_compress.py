@@ -196,7 +196,12 @@ def test_compress__to_a_latency_with_costs_of_channels(config, tmp_path):
     record = json.loads((tmp_path / 'compression.json').read_text())
     assert record['rounds'][0]['tuned']['latency'] <= 0.9 * record['teacher']['latency']
     # A table that was measured anew is no budget for what was begun with another.
-    elsewhere = (tmp_path / 'latencies.json').rename(tmp_path / 'elsewhere.json')
+    latencies = tmp_path / 'latencies.json'
+    elsewhere = tmp_path / 'elsewhere.json'
+    elsewhere.write_text(latencies.read_text())
+    table = json.loads(latencies.read_text())
+    slower = {layer: 2 * ms for layer, ms in table['ms'].items()}
+    latencies.write_text(json.dumps({**table, 'ms': slower}))
     with pytest.raises(ConfigError, match='measured anew'):
         compress(quick, tmp_path)
     assert compress(replace(quick, latencies=str(elsewhere)), tmp_path) == student

@@ -96,6 +96,8 @@ class TrainingConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     fade_share: float = 0.0
     """First part of the run, in which the SiLU of `start` becomes ReLU; 0: it is that already."""
+    int8: bool = False
+    """Whether convolutions round as an engine of 8 bits does, for a later `quantize`."""
     distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
@@ -162,6 +164,7 @@ _RULES: Mapping[str, Rule] = {
     'lane_miss_weight': number(0, 1),
     'mosaic_off_epochs': whole(0),
     'fade_share': number(0, LONGEST_FADE),
+    'int8': Rule(lambda v: isinstance(v, bool), 'true or false'),
     'look_every': whole(0),
     'score_every': whole(0),
     'seed': whole(0),

@@ -19,6 +19,7 @@ from model_tools.data.batches import Batch, BatchSource, plain_batch
 from model_tools.data.label_set import LabelSet
 from model_tools.networks.activations import fade
 from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.networks.rounding import round_in_training
 from model_tools.settings import ConfigError
 from model_tools.training.config import TrainingConfig
 from model_tools.training.examination import Examiner
@@ -94,6 +95,8 @@ class _Run:
         net = PanopticNet(config.network)
         if config.fade_share:
             fade(net)
+        if config.int8:
+            round_in_training(net)
         # Before the data, which takes minutes: the weights to begin with may be refused.
         known = Beginning(state['warm_started'], state['kept']) if state else begin(net, config)
         distiller = begin_distillation(net, config, known.kept, fabric.device)

@@ -10,6 +10,7 @@ import torch
 from model_tools.data.augmentation import Augmentation
 from model_tools.data.problems import DatasetError
 from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.networks.rounding import RoundingConv
 from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import CheckpointError, load_checkpoint, load_network
 from model_tools.training.learner import NonFiniteLossError
@@ -64,6 +65,17 @@ def test_train__weights_file_rebuilds_the_network(config, tmp_path):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6)
     provenance = load_checkpoint(tmp_path / 'weights.pt')['provenance']
     assert (provenance['images'], provenance['processes']) == (8, 1)
+
+
+def test_train__in_8_bits(config, tmp_path):
+    config = replace(config, epochs=1, holdout_groups=HELD_OUT, score_every=1)
+    for name, int8 in (('float', False), ('int8', True)):
+        train(replace(config, int8=int8), tmp_path / name)
+    (first,), (second,) = records(tmp_path / 'float'), records(tmp_path / 'int8')
+    assert first['loss'] != second['loss']
+    assert first['loss'] == pytest.approx(second['loss'], rel=0.2)
+    net = load_network(tmp_path / 'int8' / 'weights.pt')
+    assert not any(isinstance(module, RoundingConv) for module in net.modules())
 
 
 def test_train__start_from_a_run_before(config, tmp_path):

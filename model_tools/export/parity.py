@@ -149,12 +149,15 @@ def _compare(truth: _Answer, own: _Answer, found: NetworkOutput) -> Parity:
     score = (scores[:, None] - truth.scores.T[labels]).abs()
     origin = torch.maximum(box_px / BOX_LIMIT, score / SCORE_LIMIT).argmin(1)
     classes = range(truth.scores.shape[1])
-    margin = max(SCORE_LIMIT, ROUNDING * _largest((own.scores - truth.scores).abs()))
+    score_off = _largest(score.gather(1, origin[:, None]))
+    # Scores are judged by their own limit: what they may be off is no reason to miss a box.
+    own_off = _largest((own.scores - truth.scores).abs())
+    margin = max(SCORE_LIMIT, ROUNDING * max(own_off, score_off))
     return Parity(
         images=1,
         boxes=len(boxes),
         box_px=_largest(box_px.gather(1, origin[:, None])),
-        score=_largest(score.gather(1, origin[:, None])),
+        score=score_off,
         mask_levels=int(_largest((masks.int() - truth.masks.int()).abs())),
         lost_boxes=sum(
             _lost_boxes(

@@ -85,6 +85,7 @@ def test_check_parity__a_slightly_other_network_is_refused(
     parity = check_parity(other, file, images)
     limits = {'box_px': BOX_LIMIT, 'score': SCORE_LIMIT, 'mask_levels': 1}
     assert [name for name, limit in limits.items() if getattr(parity, name) > limit] == [over]
+    assert parity.lost_boxes == 0
 
 
 def test_check_parity__another_network_is_refused(small_network, file, images):

@@ -4,7 +4,7 @@ import pytest
 from model_tools.training.config import TrainingConfig
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def config(road_folder, small_network):
     """Return settings of 3 epochs of 2 steps."""
     return TrainingConfig(

@@ -10,27 +10,17 @@ from model_tools.networks.activations import FadingSiLU
 from model_tools.settings import ConfigError
 from model_tools.training import trainer as module
 from model_tools.training.checkpoint import CheckpointError, load_checkpoint, load_network
-from model_tools.training.config import TrainingConfig
 from model_tools.training.trainer import train
 
 
 @pytest.fixture(scope='module')
-def starts(road_folder, small_network, tmp_path_factory):
+def starts(config, tmp_path_factory):
     """Return weights of networks with SiLU and with ReLU by activation."""
     made = {}
     for activation in ('silu', 'relu'):
         out = tmp_path_factory.mktemp(activation)
-        network = replace(small_network, activation=activation)
-        config = TrainingConfig(
-            data=str(road_folder),
-            input_wh=(160, 96),
-            canvas_wh=(160, 96),
-            epochs=1,
-            batch_size=4,
-            look_every=0,
-            network=network,
-        )
-        train(config, out)
+        network = replace(config.network, activation=activation)
+        train(replace(config, epochs=1, network=network), out)
         made[activation] = str(out / 'weights.pt')
     return made
 

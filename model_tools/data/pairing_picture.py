@@ -5,13 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use('Agg')
-
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from model_tools.data.bdd_labels import ImageLabels, LabelledObject, Polyline
 from model_tools.data.lane_drawing import draw_lanes, lane_edges
@@ -47,8 +43,8 @@ def draw_picture(path: Path) -> None:
     pairs = pair_markings(edges, _WH[1])
     scene = _scene(edges, pairs)
     masks = {w: draw_lanes(labels, _WH, width=w, problems=problems) for w in (2, 8)}
-    figure, axes = plt.subplots(3, 2, figsize=(18, 11.2), layout='constrained')
-    left, right = axes.T
+    figure = Figure(figsize=(18, 11.2), layout='constrained')
+    left, right = figure.subplots(3, 2).T
     _show(left[0], scene, '1. As labelled: edges of paint, in no order')
     for edge in edges:
         left[0].plot(*edge.points.T, color='#35d0ff', lw=1.5, marker='.', ms=4)
@@ -70,7 +66,6 @@ def draw_picture(path: Path) -> None:
         )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
-    plt.close(figure)
 
 
 def _labels() -> ImageLabels:

@@ -10,9 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
-
-matplotlib.use('Agg')
-from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -52,7 +49,8 @@ _STYLE = {
 def precision_recall(curves: Mapping[str, Any], score: float | None) -> str:
     """Draw precision over recall, a line for each label and a dot at the score in use."""
     with matplotlib.rc_context(_style('precision_recall', parse_math=False)):
-        figure, axes = pyplot.subplots(figsize=CURVE_INCHES, layout='constrained')
+        figure = Figure(figsize=CURVE_INCHES, layout='constrained')
+        axes = figure.subplots()
         for (label, curve), colour in zip(curves.items(), itertools.cycle(_SERIES), strict=False):
             axes.plot(curve['recall'], curve['precision'], color=colour, label=label)
             kept = [i for i, s in enumerate(curve['score']) if score is not None and s >= score]
@@ -69,9 +67,8 @@ def reliability(name: str, bins: Mapping[str, Sequence[Any]]) -> str:
     filled = [i for i, count in enumerate(bins['count']) if count]
     confidence = [bins['confidence'][i] for i in filled]
     with matplotlib.rc_context(_style(f'reliability {name}')):
-        figure, (upper, lower) = pyplot.subplots(
-            2, 1, figsize=BINS_INCHES, height_ratios=(3, 1), sharex=True, layout='constrained'
-        )
+        figure = Figure(figsize=BINS_INCHES, layout='constrained')
+        upper, lower = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
         upper.plot([0, 1], [0, 1], color=_QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
         accuracy = [bins['accuracy'][i] for i in filled]
         upper.plot(confidence, accuracy, 'o-', color=_SERIES[0], markersize=3.5)
@@ -89,7 +86,8 @@ def reliability(name: str, bins: Mapping[str, Sequence[Any]]) -> str:
 def threshold_sweep(task: str, sweep: Mapping[str, Sequence[Any]], used: float) -> str:
     """Draw IoU, precision and recall of a mask over its threshold, the one in use marked."""
     with matplotlib.rc_context(_style(f'sweep {task}')):
-        figure, axes = pyplot.subplots(figsize=CURVE_INCHES, layout='constrained')
+        figure = Figure(figsize=CURVE_INCHES, layout='constrained')
+        axes = figure.subplots()
         axes.axvline(used, color=_QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
         for key, name, colour in zip(
             ('iou', 'precision', 'recall'), ('IoU', 'precision', 'recall'), _SERIES, strict=False
@@ -119,7 +117,6 @@ def _svg(figure: Figure) -> str:
     """Return the figure as an SVG element: without date, size or names that could clash."""
     text = io.StringIO()
     figure.savefig(text, format='svg', transparent=True, metadata={'Date': None})
-    pyplot.close(figure)
     svg = text.getvalue()
     svg = svg[svg.index('<svg') :]
     for pattern, replacement in _CLEANING:

@@ -171,9 +171,9 @@ class DetectionCounts:
             **curve_scores(curves[0]),
         }
 
-    def curves(self, images: np.ndarray | None = None) -> dict[str, dict[str, list[float]]]:
+    def curves(self) -> dict[str, dict[str, list[float]]]:
         """Return the precision envelope of each label at IoU 0.5, on up to 101 recalls."""
-        chosen = self._chosen(images)
+        chosen = self._chosen(None)
         boxes = self._box_counts(chosen)
         result = {}
         for k, name in enumerate(self.labels):
@@ -182,16 +182,14 @@ class DetectionCounts:
             result[name] = dict(zip(('recall', 'precision', 'score'), columns, strict=True))
         return _rounded(result)
 
-    def calibration(
-        self, images: np.ndarray | None = None, bins: int = 10
-    ) -> dict[str, dict[str, Any]]:
+    def calibration(self, bins: int = 10) -> dict[str, dict[str, Any]]:
         """Return how often the detections of each label are right, at IoU 0.5, by their score.
 
         Bins are equally wide, and hold None where no detection falls. `ece` is the expected
         calibration error, equation 3 of Guo et al., On Calibration of Modern Neural Networks,
         ICML 2017: the gap between accuracy and mean score of a bin, weighted by its detections.
         """
-        chosen = self._chosen(images)
+        chosen = self._chosen(None)
         result = {}
         for k, name in enumerate(self.labels):
             _, score, hit = self._ranked(k, chosen).counted(0)

@@ -79,7 +79,7 @@ class MaskCounts:
             Pixels (n', 2, 2), int64; rows are the label, columns the prediction.
 
         """
-        levels = self._chosen(images)
+        levels = self.levels if images is None else self.levels[images]
         levels = levels.sum(axis=1) if band is None else levels[:, band]
         matrices = _matrices(levels, threshold)
         return matrices[matrices.any(axis=(1, 2))]
@@ -88,26 +88,26 @@ class MaskCounts:
         """Return the IoU of each image, (n,); NaN where nothing is labelled and nothing found."""
         return _rates(_matrices(self.levels.sum(axis=1), threshold))['iou']
 
-    def sweep(self, images: np.ndarray | None = None) -> dict[str, list[float | None]]:
+    def sweep(self) -> dict[str, list[float | None]]:
         """Return IoU, precision and recall of the data set at thresholds from 0.05 to 0.95."""
-        rates = self._sweep_rates(images)
+        rates = self._sweep_rates()
         curves = {name: rates[name] for name in ('iou', 'precision', 'recall')}
         return {
             'threshold': list(SWEEP),
             **{name: [_number(value) for value in curve] for name, curve in curves.items()},
         }
 
-    def best_threshold(self, images: np.ndarray | None = None) -> float:
+    def best_threshold(self) -> float:
         """Return the threshold nearest to 0.5, on a grid of 0.05, that is as good as the best.
 
         As good means an IoU within FLAT: around its top the curve says more of the images at
         hand than of the network, whose probabilities are trained for 0.5.
         """
-        iou = np.nan_to_num(self._sweep_rates(images)['iou'])
+        iou = np.nan_to_num(self._sweep_rates()['iou'])
         good = np.array(SWEEP)[iou >= iou.max() - FLAT]
         return float(good[np.abs(good - 0.5).argmin()])
 
-    def calibration(self, images: np.ndarray | None = None, bins: int = 10) -> dict[str, Any]:
+    def calibration(self, bins: int = 10) -> dict[str, Any]:
         """
         Return how far predicted probabilities can be taken at their word, pixel by pixel.
 
@@ -117,7 +117,7 @@ class MaskCounts:
             mean distance of the two over all pixels (expected calibration error, Guo et al. 2017).
 
         """
-        negatives, positives = self._total(images)
+        negatives, positives = self._total()
         probability = np.arange(LEVELS) / (LEVELS - 1)
         place = np.minimum(np.arange(LEVELS) * bins // (LEVELS - 1), bins - 1)
         pixels = negatives + positives
@@ -138,14 +138,11 @@ class MaskCounts:
         self._images += 1
         return self._store[self._images - 1]
 
-    def _chosen(self, images: np.ndarray | None) -> np.ndarray:
-        return self.levels if images is None else self.levels[images]
+    def _total(self) -> np.ndarray:
+        return self.levels.sum(axis=(0, 1), dtype=np.int64)
 
-    def _total(self, images: np.ndarray | None) -> np.ndarray:
-        return self._chosen(images).sum(axis=(0, 1), dtype=np.int64)
-
-    def _sweep_rates(self, images: np.ndarray | None) -> dict[str, np.ndarray]:
-        total = self._total(images)
+    def _sweep_rates(self) -> dict[str, np.ndarray]:
+        total = self._total()
         return _rates(np.stack([_matrices(total, threshold) for threshold in SWEEP]))
 
 

@@ -233,19 +233,19 @@ def test_sweep():
     assert points[at[0.5]] == (0.3333, 0.5, 0.5)
     assert points[at[0.9]] == (0.5, 1, 0.5)  # 0.9 x 255 = 229.5
     assert points[at[0.95]] == (0, 0, 0)
-    assert counts.sweep(np.array([False, True, True]))['iou'] == [None] * 19
+    assert _counts(None, ([U], [255])).sweep()['iou'] == [None] * 19
 
 
 def test_calibration():
-    counts = _counts(([0, 0, 0, 255, U], [0, 51, 51, 51, 255]), ([255, 255, 0, 255], [255] * 4))
+    first = ([0, 0, 0, 255, U], [0, 51, 51, 51, 255])
+    counts = _counts(first, ([255, 255, 0, 255], [255] * 4))
     assert counts.calibration(bins=5) == {
         'confidence': [0.0, 0.2, None, None, 1.0],  # level 51 is 0.2, where the second bin begins
         'accuracy': [0.0, 0.3333, None, None, 0.75],
         'count': [1, 3, 0, 0, 4],
         'ece': round((0 + 3 * (1 / 3 - 0.2) + 4 * 0.25) / 8, 4),
     }
-    first = counts.calibration(np.array([True, False]), bins=2)
-    assert first == {
+    assert _counts(first).calibration(bins=2) == {
         'confidence': [0.15, None],
         'accuracy': [0.25, None],
         'count': [4, 0],
@@ -270,8 +270,6 @@ def test_calibration__without_pixels():
     ],
 )
 def test_best_threshold(label, probability, threshold):
-    counts = _counts((label, probability), ([0, 255], [200, 220]))
-    assert counts.best_threshold(np.array([True, False])) == threshold
     assert _counts((label, probability)).best_threshold() == threshold
     assert MaskCounts().best_threshold() == 0.5
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import torch
 import yaml
-from tabulate import tabulate
 
 from model_tools.compression.ablation_config import NARROW, Ablation, folder_name
+from model_tools.compression.ablation_report import DELTA_M, delta_m, draw, joined, tables
 from model_tools.compression.compress import TIMINGS, compress
 from model_tools.compression.config import CompressionConfig
 from model_tools.compression.costs import Macs, Parameters, make_cost
@@ -34,7 +33,7 @@ from model_tools.training.checkpoint import file_sha256, load_network
 from model_tools.training.learner import NonFiniteLossError
 from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train
-from panoptic_perception.core.files import write_json, write_whole
+from panoptic_perception.core.files import whole_file, write_json, write_whole
 from panoptic_perception.engines import ModelInfo, read_model
 
 TEACHER = 'teacher'
@@ -73,16 +72,6 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
     _time(ablation, rows, out)
     _write(rows, out)
     return True
-
-
-def table(rows: Sequence[Mapping[str, Any]], columns: str = 'columns') -> str:
-    """Return means over the seeds, with half the range where there are several."""
-    names = list(dict.fromkeys(name for row in rows for name in row[columns]))
-    lines = [
-        [row['variant'], len(row['seeds']), *(_spread(row[columns].get(n, [])) for n in names)]
-        for row in rows
-    ]
-    return tabulate(lines, ['variant', 'seeds', *names], tablefmt='github', disable_numparse=True)
 
 
 def _begin(ablation: Ablation, out: Path) -> None:
@@ -148,19 +137,27 @@ def _teacher_file(out: Path) -> Path:
 
 def _rows(ablation: Ablation, out: Path) -> list[dict[str, Any]]:
     """Return what teacher and students cost and score, lists over the seeds."""
-    teacher = [read_model(_teacher_file(out))]
+    teacher = read_model(_teacher_file(out))
+    reference = _scores(teacher)
     rows: list[dict[str, Any]] = [
-        {'variant': TEACHER, 'seeds': [], 'columns': _columns(teacher), 'untuned': {}}
+        {
+            'variant': TEACHER,
+            'seeds': [],
+            'costs': joined([_costs(teacher)]),
+            'scores': joined([reference]),
+            'untuned': {},
+        }
     ]
     for variant in ablation.variants:
         models = _made(ablation, variant, out)
-        untuned = [_untuned(_folder(out, variant, seed)) for seed in models]
+        scores = [_scores(model) for model in models.values()]
         rows.append(
             {
                 'variant': variant,
                 'seeds': list(models),
-                'columns': _columns(models.values()),
-                'untuned': _join(scores for scores in untuned if scores),
+                'costs': joined(_costs(model) for model in models.values()),
+                'scores': joined({DELTA_M: delta_m(s, reference), **s} for s in scores),
+                'untuned': joined(_untuned(_folder(out, variant, seed)) for seed in models),
             }
         )
     return rows
@@ -171,44 +168,36 @@ def _made(ablation: Ablation, variant: str, out: Path) -> dict[int, ModelInfo]:
     return {seed: read_model(path) for seed, path in paths.items() if path.is_file()}
 
 
-def _columns(models: Iterable[ModelInfo]) -> dict[str, list[float]]:
-    """Return costs, and scores on `val`."""
-    return _join(
-        {
-            **_costs(_network(model), model.input_wh),
-            **flat_scores(model.metrics['scores']['all']),
-        }
-        for model in models
-    )
+def _scores(model: ModelInfo) -> dict[str, float]:
+    """Return those on `val`."""
+    return flat_scores(model.metrics['scores']['all'])
+
+
+def _costs(model: ModelInfo) -> dict[str, float]:
+    net, example = _network(model), torch.zeros(1, 3, *model.input_wh[::-1])
+    return {'M parameters': Parameters()(net) / 1e6, 'GMAC': Macs(example)(net) / 1e9}
 
 
 def _untuned(folder: Path) -> dict[str, float]:
     """Return the scores on the hold-out after the last pruning, before its tuning, if known."""
     path = folder / 'compression.json'
-    if not path.is_file():
+    record = json.loads(path.read_text()) if path.is_file() else None
+    if not record or not (pruned := record['rounds'][-1]['pruned']['holdout']):
         return {}
-    scores = json.loads(path.read_text())['rounds'][-1]['pruned']['holdout']
-    return flat_scores(scores) if scores else {}
-
-
-def _join(several: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
-    joined: dict[str, list[float]] = {}
-    for values in several:
-        for name, value in values.items():
-            joined.setdefault(name, []).append(value)
-    return joined
+    scores = flat_scores(pruned)
+    return {DELTA_M: delta_m(scores, flat_scores(record['teacher']['holdout'])), **scores}
 
 
 def _time(ablation: Ablation, rows: list[dict[str, Any]], out: Path) -> None:
-    """Put into each row the milliseconds of its first seed's file."""
-    timed = [row for row in rows if row['columns']]
-    models = [read_model(_teacher_file(out))] + [
-        next(iter(_made(ablation, row['variant'], out).values())) for row in timed[1:]
+    """Put into each row the milliseconds of its files."""
+    models = [[read_model(_teacher_file(out))]] + [
+        list(_made(ablation, variant, out).values()) for variant in ablation.variants
     ]
-    nets = [_network(model) for model in models]
-    times = compare(nets, models[0].input_wh, threads=1, repeats=TIMINGS)
-    for row, ms in zip(timed, times, strict=True):
-        row['columns']['ms'] = [ms]
+    nets = [_network(model) for row in models for model in row]
+    times = iter(compare(nets, models[0][0].input_wh, threads=1, repeats=TIMINGS))
+    for row, timed in zip(rows, models, strict=True):
+        if timed:
+            row['costs']['ms'] = [next(times) for _ in timed]
 
 
 def _network(model: ModelInfo) -> PanopticNet:
@@ -216,22 +205,8 @@ def _network(model: ModelInfo) -> PanopticNet:
     return PanopticNet(NetworkConfig.from_dict(model.provenance['network'])).eval()
 
 
-def _costs(net: PanopticNet, input_wh: tuple[int, int]) -> dict[str, float]:
-    example = torch.zeros(1, 3, *input_wh[::-1])
-    return {'M parameters': Parameters()(net) / 1e6, 'GMAC': Macs(example)(net) / 1e9}
-
-
 def _write(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     write_json(out / 'ablation.json', rows)
-    tables = [table(rows)]
-    if any(row['untuned'] for row in rows):
-        tables += ['After the last pruning, before its tuning, on the hold-out:']
-        tables += [table([row for row in rows if row['untuned']], 'untuned')]
-    write_whole(out / 'ablation.md', ('\n\n'.join(tables) + '\n').encode())
-
-
-def _spread(values: Sequence[float]) -> str:
-    if not values:
-        return '-'
-    half = (max(values) - min(values)) / 2
-    return f'{mean(values):.3f}' + (f' ± {half:.3f}' if len(values) > 1 else '')
+    write_whole(out / 'ablation.md', tables(rows).encode())
+    with whole_file(out / 'ablation.png') as part:
+        draw(rows, part)

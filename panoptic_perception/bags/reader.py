@@ -70,7 +70,7 @@ class BagFrame:
         if self.message is None:
             raise ImageError('bad_message', 'the message bytes do not form an image message')
         if self.message.__msgtype__ == COMPRESSED_IMAGE:
-            return decode_compressed(self.message.data)
+            return decode_compressed(self.message.data, described=self.message.format)
         return decode_image(
             encoding=self.message.encoding,
             width=self.message.width,

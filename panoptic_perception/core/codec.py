@@ -118,12 +118,17 @@ def decode_image(
     return cv2.cvtColor(pixels, layout.to_bgr)
 
 
-def decode_compressed(data: BytesLike, *, limits: ImageLimits = DEFAULT_LIMITS) -> np.ndarray:
+def decode_compressed(
+    data: BytesLike, *, described: str = '', limits: ImageLimits = DEFAULT_LIMITS
+) -> np.ndarray:
     """
     Decode a JPEG or PNG file held in memory.
 
     Args:
         data: The file's bytes.
+        described: The `format` of a sensor_msgs/CompressedImage, such as 'rgb8; jpeg compressed
+            bgr8'. image_transport compresses the mosaics of Bayer cameras as they are: a file of
+            one channel that was 'bayer_rggb8' is one.
         limits: The largest image that is accepted, checked against the file's header.
 
     Returns:
@@ -143,13 +148,16 @@ def decode_compressed(data: BytesLike, *, limits: ImageLimits = DEFAULT_LIMITS) 
         )
     file = buffer.tobytes()
     _check_size(*_compressed_size(file), limits)
+    encoding = described.partition(';')[0].strip()
+    mosaic = _LAYOUTS.get(encoding) if encoding.startswith('bayer_') else None
+    flags = cv2.IMREAD_ANYCOLOR if mosaic else cv2.IMREAD_COLOR
     try:
-        image = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(file, np.uint8), flags)
     except cv2.error:
         image = None
     if image is None:
         raise ImageError('corrupt', 'compressed image is damaged: its pixels cannot be decoded')
-    return image
+    return cv2.cvtColor(image, mosaic.to_bgr) if mosaic and image.ndim == 2 else image
 
 
 def encode_jpeg(image: np.ndarray, *, quality: int = 90) -> bytes:

@@ -45,7 +45,7 @@ def read_message(data: bytes, message_type: type[CameraMessage]) -> CameraMessag
 def decode(message: CameraMessage, limits: ImageLimits) -> np.ndarray:
     """Return the (H, W, 3) uint8 BGR image of a message, or raise `ImageError`."""
     if isinstance(message, CompressedImage):
-        return decode_compressed(message.data, limits=limits)
+        return decode_compressed(message.data, described=message.format, limits=limits)
     return decode_image(
         encoding=message.encoding,
         width=message.width,

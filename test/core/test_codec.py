@@ -320,6 +320,18 @@ def test_decode_compressed__grey_becomes_bgr(extension):
     assert (decode_compressed(file) == np.full((8, 8, 3), 77)).all()
 
 
+@pytest.mark.parametrize('encoding', BAYER)
+def test_decode_compressed__mosaics_of_bayer_cameras(encoding):
+    image = np.full((8, 8, 3), (10, 100, 200), np.uint8)
+    file = cv2.imencode('.png', payload(image, encoding))[1]
+    assert (decode_compressed(file, described=f'{encoding}; png compressed ') == image).all()
+    for described in ('', 'mono8; png compressed ', 'bayer_none8; png compressed '):
+        assert decode_compressed(file, described=described).std(axis=2).max() == 0
+    colour = cv2.imencode('.png', IMAGE)[1]
+    converted = f'{encoding}; png compressed bgr8'
+    np.testing.assert_array_equal(decode_compressed(colour, described=converted), IMAGE)
+
+
 def test_encode_jpeg__quality():
     assert len(encode_jpeg(IMAGE, quality=30)) < len(encode_jpeg(IMAGE, quality=95))
     with pytest.raises(ValueError, match=r'\(0, 4, 3\)'):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -99,19 +100,21 @@ def _open_tensorrt(model: ModelInfo, precision: str, threads: int) -> tuple[Any,
         settings = {'trt_fp16_enable': str(int(precision == 'fp16'))}
         if folder is not None:
             settings |= {'trt_engine_cache_enable': '1', 'trt_engine_cache_path': str(folder)}
-        session = _open_session(model, [(PROVIDERS['tensorrt'], settings), _CUDA, _CPU], threads)
-        try:
-            # Where the batch size is free, TensorRT builds only when the first image comes.
-            session.run(list(OUTPUTS), {'image': image})
-        except Exception as error:
-            raise EngineError(f'TensorRT cannot run {model.path}: {error}') from error
+        providers = [(PROVIDERS['tensorrt'], settings), _CUDA, _CPU]
+        is_built = folder is not None and any(folder.iterdir())
+        with nullcontext() if is_built else patience(f'TensorRT builds {model.path} for this GPU'):
+            session = _open_session(model, providers, threads)
+            try:
+                # Where the batch size is free, TensorRT builds only when the first image comes.
+                session.run(list(OUTPUTS), {'image': image})
+            except Exception as error:
+                raise EngineError(f'TensorRT cannot run {model.path}: {error}') from error
+        # What TensorRT cannot take goes to the other providers without an error.
+        if folder is not None and not any(folder.iterdir()):
+            raise EngineError(f'TensorRT takes no part of {model.path}: set device: cuda')
         return session
 
-    folder = tensorrt_folder(model, precision)
-    if folder.is_dir():
-        return open_cached(folder, build)
-    with patience(f'TensorRT builds {model.path} for this GPU'):
-        return open_cached(folder, build)
+    return open_cached(tensorrt_folder(model, precision), build)
 
 
 def tensorrt_folder(model: ModelInfo, precision: str) -> Path:

@@ -12,6 +12,9 @@ from panoptic_perception.engines.engine import Engine
 from panoptic_perception.runtime.counters import CounterSnapshot
 from panoptic_perception.runtime.timings import TimingSummary
 
+BARREN_S = 5.0
+"""For so long frames may come without a result before that is an error."""
+
 
 def hardware_id(engine: Engine | None) -> str:
     """Name the model file that runs, '' before one is loaded."""
@@ -25,6 +28,7 @@ def runtime_status(
     trouble: str,
     counters: CounterSnapshot,
     previous: CounterSnapshot,
+    barren: tuple[float, CounterSnapshot],
     timings: TimingSummary,
     engine: Engine | None,
 ) -> DiagnosticStatus:
@@ -37,11 +41,13 @@ def runtime_status(
         trouble: Why the last change of state failed, '' if it did not.
         counters: The accounts now.
         previous: The accounts at the last report.
+        barren: For how long, s, frames came and none brought a result, and the accounts before.
         timings: Times of the last results.
         engine: The engine that runs, None before one is loaded.
     """
     note = engine.info.note if engine else ''
-    level, message = _judge(state, trouble, note, counters, previous, timings)
+    fault = trouble or (_fault(counters, *barren) if state == 'active' else '')
+    level, message = _judge(state, fault, note, counters, previous, timings)
     values = {
         **{key: value for key, value in vars(counters).items() if key != 'invalid_reasons'},
         **{key: f'{value:.2f}' for key, value in vars(timings).items()},
@@ -55,7 +61,7 @@ def runtime_status(
 
 def _judge(
     state: str,
-    trouble: str,
+    fault: str,
     note: str,
     counters: CounterSnapshot,
     previous: CounterSnapshot,
@@ -64,15 +70,30 @@ def _judge(
     # A reset between two reports makes the difference negative: nothing to complain about.
     failed = counters.failed - previous.failed
     invalid = counters.invalid - previous.invalid
-    if trouble:
-        return DiagnosticStatus.ERROR, trouble
+    if fault:
+        return DiagnosticStatus.ERROR, fault
     if failed > 0 and counters.results <= previous.results:
         return DiagnosticStatus.ERROR, f'{state}: all frames fail'
     if failed > 0 or invalid > 0:
         return DiagnosticStatus.WARN, f'{state}: {failed} frames failed, {invalid} invalid'
     if note:
         return DiagnosticStatus.WARN, f'{state}: {note}'
-    return DiagnosticStatus.OK, f'{state}: {timings.fps:.1f} frames/s'
+    rate = f': {timings.fps:.1f} frames/s' if state == 'active' else ''
+    return DiagnosticStatus.OK, state + rate
+
+
+def _fault(counters: CounterSnapshot, barren_s: float, before: CounterSnapshot) -> str:
+    """Say what most images end in if none has brought a result for long, '' otherwise."""
+    if barren_s < BARREN_S:
+        return ''
+    ends = {
+        'the work on them fails': counters.failed - before.failed,
+        'their messages hold no image that can be read': counters.invalid - before.invalid,
+        'they are too old, see max_age_ms': counters.dropped_stale - before.dropped_stale,
+    }
+    worst = max(ends, key=lambda end: ends[end])
+    why = worst if ends[worst] > 0 else 'the engine does not answer'
+    return f'active: no result for {barren_s:.0f} s although images arrive: {why}'
 
 
 def input_status(
@@ -81,6 +102,7 @@ def input_status(
     topic: str,
     publishers: int,
     silence_s: float,
+    has_frame: bool,
     diagnosis: str,
     engine: Engine | None,
 ) -> DiagnosticStatus:
@@ -92,14 +114,16 @@ def input_status(
         topic: The topic that the node subscribes to, '' while it is not active.
         publishers: How many publish there.
         silence_s: Time since the last image.
-        diagnosis: Why no image arrives and what to do, '' if images do.
+        has_frame: Whether an image came yet.
+        diagnosis: Why no image arrives and what to do, '' if images do, or may yet.
         engine: The engine that runs, None before one is loaded.
     """
     if not topic:
         return _status(name, engine, DiagnosticStatus.OK, 'not subscribed', {})
     level = DiagnosticStatus.ERROR if diagnosis else DiagnosticStatus.OK
     values = {'topic': topic, 'publishers': publishers, 'silence_s': f'{silence_s:.1f}'}
-    return _status(name, engine, level, diagnosis or 'images arrive', values)
+    message = diagnosis or ('images arrive' if has_frame else 'no image yet')
+    return _status(name, engine, level, message, values)
 
 
 def _status(

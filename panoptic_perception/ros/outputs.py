@@ -36,7 +36,7 @@ class Outputs:
         # The names of the classes are known, and wanted, before the node is active.
         self._label_info = node.create_publisher(LabelInfo, '~/label_info', LATCHED)
         self._announced: LabelInfo | None = None
-        self._overlay_due_s = 0.0
+        self._overlay_turn_s = 0.0
 
     def announce(self, model: ModelInfo, settings: Settings) -> None:
         """Publish names and threshold of the classes if they are new, for late subscribers too."""
@@ -73,10 +73,12 @@ class Outputs:
         """Draw and publish the overlay if somebody watches and the last one is old enough."""
         raw = self._overlay.get_subscription_count() > 0
         compressed = self._overlay_compressed.get_subscription_count() > 0
-        now_s = monotonic()
-        if not (raw or compressed) or now_s < self._overlay_due_s:
+        if not (raw or compressed):
             return
-        self._overlay_due_s = next_due_s(self._overlay_due_s, now_s, 1 / settings.overlay_rate_hz)
+        turn_s = turn_at(self._overlay_turn_s, monotonic(), 1 / settings.overlay_rate_hz)
+        if turn_s is None:
+            return
+        self._overlay_turn_s = turn_s
         drawing = draw_overlay(image, result, caption=f'{result.times.total_ms:.0f} ms')
         if raw:
             self._overlay.publish(messages.image_message(header, drawing))
@@ -87,11 +89,14 @@ class Outputs:
             )
 
 
-def next_due_s(due_s: float, now_s: float, period_s: float) -> float:
+def turn_at(last_s: float, now_s: float, period_s: float) -> float | None:
     """
-    Return when the next overlay is due after one that was due at `due_s` and drawn at `now_s`.
+    Return the turn that an overlay drawn now takes, after that at `last_s`; None if it is early.
 
-    Counted from the due time, since frames that come between two due times would otherwise lower
-    the rate; from now if that was more than a period ago.
+    A turn is a period after the one before, not after that one's drawing, since frames that come
+    between two turns would otherwise lower the rate; it is now if that was missed by a period.
     """
-    return (due_s if now_s < due_s + period_s else now_s) + period_s
+    turn_s = last_s + period_s
+    if now_s < turn_s:
+        return None
+    return turn_s if now_s < turn_s + period_s else now_s

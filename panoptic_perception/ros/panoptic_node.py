@@ -27,7 +27,7 @@ from panoptic_perception.ros.qos import image_qos, silence_advice
 from panoptic_perception.runtime.counters import Counters, CounterSnapshot, Outcome
 from panoptic_perception.runtime.perceiver import Perceiver
 from panoptic_perception.runtime.timings import RollingTimings
-from panoptic_perception.runtime.watchdog import Change, InputWatchdog
+from panoptic_perception.runtime.watchdog import Change, InputWatchdog, ResultWatchdog
 from panoptic_perception.runtime.worker import StaleFrameError, Worker
 
 _THROTTLE_S = 5.0
@@ -63,14 +63,16 @@ class PanopticNode(LifecycleNode):
         self._worker: Worker[bytes] | None = None
         self._subscription: Subscription | None = None
         self._enabled = True
+        self._is_finalized = False
         self._trouble = ''
         self._node_parameters = NodeParameters(
-            self, is_unconfigured=lambda: self._worker is None, on_change=self._announce
+            self, is_unconfigured=lambda: self._state() == 'unconfigured', on_change=self._announce
         )
         self._counters = Counters()
         self._reported = CounterSnapshot()
         self._timings = RollingTimings()
         self._watchdog = InputWatchdog(monotonic())
+        self._result_watchdog = ResultWatchdog(monotonic())
         self._outputs = Outputs(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_service(SetBool, '~/set_enabled', self._on_set_enabled)
@@ -114,6 +116,7 @@ class PanopticNode(LifecycleNode):
             partial(self._work, perceiver), self._counters, on_problem=self._on_problem
         )
         self._worker.start()
+        self._timings.clear()  # those of another engine, perhaps
         self._announce()
         self._trouble = ''
         self.get_logger().info(
@@ -162,6 +165,7 @@ class PanopticNode(LifecycleNode):
     @_reported
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop for good, from any state."""
+        self._is_finalized = True
         self.close()
         return super().on_shutdown(state)
 
@@ -279,6 +283,7 @@ class PanopticNode(LifecycleNode):
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._drop_work()
         self._counters.reset()
+        self._reported = CounterSnapshot()
         self._timings.clear()
         response.success, response.message = True, 'waiting frames dropped, counters at zero'
         return response
@@ -300,7 +305,7 @@ class PanopticNode(LifecycleNode):
             monotonic(), settings.input_timeout_s
         ):
             return ''
-        topic = self._image_topic(settings.image_transport)
+        topic = self._subscription.topic_name
         other = 'raw' if settings.image_transport == 'compressed' else 'compressed'
         return silence_advice(
             topic,
@@ -311,6 +316,8 @@ class PanopticNode(LifecycleNode):
         )
 
     def _state(self) -> str:
+        if self._is_finalized:
+            return 'finalized'
         if self._worker is None:
             return 'unconfigured'
         if self._subscription is None:
@@ -319,7 +326,7 @@ class PanopticNode(LifecycleNode):
 
     def _publish_diagnostics(self) -> None:
         name = self.get_fully_qualified_name().lstrip('/')
-        topic = self._image_topic(self._node_parameters.settings.image_transport)
+        topic = self._subscription.topic_name if self._subscription else ''
         counters = self._counters.snapshot()
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
@@ -330,14 +337,16 @@ class PanopticNode(LifecycleNode):
                 trouble=self._trouble,
                 counters=counters,
                 previous=self._reported,
+                barren=self._result_watchdog.barren(counters, monotonic()),
                 timings=self._timings.summary(monotonic()),
                 engine=self._engine,
             ),
             diagnostics.input_status(
                 f'{name}: input',
-                topic=topic if self._subscription else '',
-                publishers=self.count_publishers(topic),
+                topic=topic,
+                publishers=self.count_publishers(topic) if topic else 0,
                 silence_s=self._watchdog.silence_s(monotonic()),
+                has_frame=self._watchdog.has_frame,
                 diagnosis=self._input_diagnosis(),
                 engine=self._engine,
             ),

@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TimingSummary:
-    """Percentiles in ms and results a second; all 0 when there was no result."""
+    """Percentiles in ms of the last results, and results a second; 0 where too few are known."""
 
     inference_p50_ms: float = 0.0
     inference_p95_ms: float = 0.0
@@ -48,11 +48,20 @@ class RollingTimings:
         inference_ms = np.percentile(samples[:, 1], (50, 95))
         overhead_ms = np.percentile(samples[:, 2], (50, 95))
         recent_s = samples[samples[:, 0] > now_s - self._rate_span_s, 0]
-        span_s = float(np.ptp(recent_s)) if len(recent_s) else 0.0
         return TimingSummary(
             inference_p50_ms=float(inference_ms[0]),
             inference_p95_ms=float(inference_ms[1]),
             overhead_p50_ms=float(overhead_ms[0]),
             overhead_p95_ms=float(overhead_ms[1]),
-            fps=(len(recent_s) - 1) / span_s if span_s > 0 else 0.0,
+            fps=_rate(recent_s, now_s),
         )
+
+
+def _rate(times_s: np.ndarray, now_s: float) -> float:
+    """Return results a second of ascending times, fewer the longer the next is overdue."""
+    span_s = float(np.ptp(times_s)) if len(times_s) else 0.0
+    if span_s == 0:
+        return 0.0
+    intervals = len(times_s) - 1
+    overdue_s = max(0.0, now_s - times_s[-1] - span_s / intervals)
+    return intervals / (span_s + overdue_s)

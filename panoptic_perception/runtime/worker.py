@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -24,8 +25,8 @@ class Worker(Generic[Frame]):
 
     `work(frame)` returns the step that publishes its result. That step runs only if no
     `discard` came in between, so nothing of an old activation or an old clock gets out.
-    `on_problem(outcome, error)` hears of every frame whose work raised; that never ends the
-    thread.
+    `on_problem(outcome, error)` hears of every frame whose work raised; neither that nor an
+    error of its own ends the thread.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class Worker(Generic[Frame]):
         self._mailbox: Mailbox[tuple[int, Frame]] = Mailbox()
         self._generation = 0
         self._publishing = threading.Lock()
+        self._account = threading.Lock()
+        self._in_work = False
         # A daemon: an engine call that hangs must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name='worker', daemon=True)
 
@@ -66,16 +69,21 @@ class Worker(Generic[Frame]):
             self._counters.frame_finished(Outcome.DROPPED_STALE)
 
     def stop(self, timeout_s: float = 2.0) -> bool:
-        """End the thread after the frame in work; return False if it still runs then."""
+        """End the thread after the frame in work; return False if it still runs then.
+
+        Its frame has failed then, whatever becomes of it.
+        """
         with self._publishing:
             self._generation += 1
         if self._mailbox.close() is not None:
             self._counters.frame_finished(Outcome.DROPPED_STALE)
         self._thread.join(timeout_s)
+        self._close_account(Outcome.FAILED)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (job := self._mailbox.take()) is not None:
+            self._in_work = True
             self._handle(*job)
 
     def _handle(self, generation: int, frame: Frame) -> None:
@@ -92,10 +100,16 @@ class Worker(Generic[Frame]):
         except Exception as error:  # one frame must never end the thread
             self._finish(Outcome.FAILED, error)
         else:
-            self._counters.frame_finished(Outcome.RESULT if wanted else Outcome.DROPPED_STALE)
+            self._close_account(Outcome.RESULT if wanted else Outcome.DROPPED_STALE)
 
     def _finish(self, outcome: Outcome, error: Exception, *, reason: str = '') -> None:
-        try:
+        with contextlib.suppress(Exception):
             self._on_problem(outcome, error)
-        finally:
-            self._counters.frame_finished(outcome, reason=reason)
+        self._close_account(outcome, reason=reason)
+
+    def _close_account(self, outcome: Outcome, *, reason: str = '') -> None:
+        """Close the account of the frame in work, unless that was done before."""
+        with self._account:
+            if self._in_work:
+                self._in_work = False
+                self._counters.frame_finished(outcome, reason=reason)

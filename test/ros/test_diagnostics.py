@@ -36,6 +36,7 @@ def status_of(**changes):
         'trouble': '',
         'counters': CounterSnapshot(),
         'previous': CounterSnapshot(),
+        'barren': (0.0, CounterSnapshot()),
         'timings': TimingSummary(),
         'engine': None,
     }
@@ -112,19 +113,53 @@ def test_runtime_status__level(now, before, trouble, level):
 
 
 @pytest.mark.parametrize(
-    ('topic', 'diagnosis', 'level', 'message'),
+    ('now', 'message'),
     [
-        ('', '', OK, 'not subscribed'),
-        ('/image', '', OK, 'images arrive'),
-        ('/image', 'start the camera', ERROR, 'start the camera'),
+        ({'dropped_newer': 50, 'in_flight': 2}, 'the engine does not answer'),
+        ({'failed': 9, 'invalid': 1}, 'the work on them fails'),
+        ({'invalid': 9, 'failed': 1}, 'their messages hold no image that can be read'),
+        ({'dropped_stale': 9}, 'they are too old, see max_age_ms'),
     ],
 )
-def test_input_status(topic, diagnosis, level, message):
+def test_runtime_status__images_but_no_results(now, message):
+    before = CounterSnapshot(failed=1, dropped_newer=7)
+    now = {name: count + getattr(before, name) for name, count in now.items()}
+    counters = CounterSnapshot(**{**vars(before), **now})
+    told = f'active: no result for 6 s although images arrive: {message}'
+    for state, barren_s, level in (
+        ('active', 6.0, ERROR),
+        ('active', 4.9, OK),
+        ('inactive', 9.0, OK),
+    ):
+        status = status_of(
+            state=state, counters=counters, previous=counters, barren=(barren_s, before)
+        )
+        assert (status.level, status.message == told) == (level, level == ERROR)
+
+
+@pytest.mark.parametrize(
+    ('state', 'message'), [('active', 'active: 30.0 frames/s'), ('inactive', 'inactive')]
+)
+def test_runtime_status__rate_only_while_active(state, message):
+    assert status_of(state=state, timings=TimingSummary(fps=30.0)).message == message
+
+
+@pytest.mark.parametrize(
+    ('topic', 'has_frame', 'diagnosis', 'level', 'message'),
+    [
+        ('', False, '', OK, 'not subscribed'),
+        ('/image', False, '', OK, 'no image yet'),
+        ('/image', True, '', OK, 'images arrive'),
+        ('/image', True, 'start the camera', ERROR, 'start the camera'),
+    ],
+)
+def test_input_status(topic, has_frame, diagnosis, level, message):
     status = input_status(
         'node: input',
         topic=topic,
         publishers=2,
         silence_s=0.25,
+        has_frame=has_frame,
         diagnosis=diagnosis,
         engine=None,
     )

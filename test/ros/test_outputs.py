@@ -12,7 +12,7 @@ from panoptic_perception.core.overlay import draw_overlay
 from panoptic_perception.engines import load_engine
 from panoptic_perception.ros import outputs
 from panoptic_perception.ros.messages import decode, image_message
-from panoptic_perception.ros.outputs import next_due_s
+from panoptic_perception.ros.outputs import turn_at
 from panoptic_perception.ros.panoptic_node import PanopticNode
 from panoptic_perception.runtime.perceiver import Perceiver
 
@@ -49,12 +49,12 @@ def test_label_info__follows_the_score_threshold(camera, peer):
 @pytest.mark.parametrize(
     ('frames_per_s', 'drawn'), [(1, 10), (5, 50), (9.5, 95), (15, 100), (30, 100), (100, 100)]
 )
-def test_next_due__keeps_the_rate_of_10_hz(frames_per_s, drawn):
-    due_s, count = 0.0, 0
+def test_turn_at__keeps_the_rate_of_10_hz(frames_per_s, drawn):
+    last_s, count = 0.0, 0
     for frame in range(round(10 * frames_per_s)):
         now_s = 1e6 + frame / frames_per_s
-        if now_s >= due_s:
-            due_s = next_due_s(due_s, now_s, 0.1)
+        if (turn_s := turn_at(last_s, now_s, 0.1)) is not None:
+            last_s = turn_s
             count += 1
     assert count == pytest.approx(drawn, abs=1)
 

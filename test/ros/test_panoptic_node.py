@@ -242,6 +242,23 @@ def test_max_age(start_node, peer, tiny_model):
     peer.wait_counters(received=4, results=3, dropped_stale=1)
 
 
+def test_images_without_results__are_an_error_after_a_while(start_node, peer, tiny_model):
+    start_node(model=tiny_model, max_age_ms=60_000, **RELIABLE)
+    camera = peer.publisher(Image, '/image')
+    peer.wait_active()
+    peer.wait(camera.get_subscription_count, 'the subscription')
+    told = 's although images arrive: they are too old, see max_age_ms'
+
+    def complained() -> bool:
+        camera.publish(small_frame())  # stamped in 2023
+        peer.spin(0.2)
+        return peer.status().get('message', '').endswith(told)
+
+    peer.wait(complained, 'the error')
+    assert peer.change_state('deactivate')
+    peer.wait(lambda: peer.status()['message'] == 'inactive', 'the end of the error')
+
+
 def test_thresholds_and_resolution__hold_from_the_next_frame_on(
     start_node, peer, tiny_model, scene
 ):
@@ -387,6 +404,7 @@ def test_lifecycle__many_rounds(start_node, peer, tiny_model):
     assert peer.change_state('cleanup', 'configure', 'activate')
     assert peer.wait_counters(received=10, results=10)
     assert peer.change_state('deactivate', 'cleanup', 'unconfigured_shutdown')
+    peer.wait(lambda: peer.status()['message'] == 'finalized', 'the last state')
     assert node.stop() == 0
     assert 'Traceback' not in node.log
 
@@ -433,3 +451,13 @@ def test_namespace_and_remapping(start_node, peer, tiny_model):
     names = {status.name for message in peer.diagnostics for status in message.status}
     assert names == {f'front/panoptic_perception: {part}' for part in ('runtime', 'input')}
     assert node.stop() == 0
+
+
+def test_remapping_of_a_transport__is_told_as_it_is(start_node, peer, tiny_model):
+    start_node('-r', 'image/compressed:=/jpeg', model=tiny_model, image_transport='compressed')
+    camera = peer.publisher(CompressedImage, '/jpeg')
+    peer.wait_active()
+    peer.wait(camera.get_subscription_count, 'the subscription')
+    peer.wait(lambda: peer.status('input').get('publishers') == '1', 'the publisher')
+    assert peer.status('input')['topic'] == '/jpeg'
+    assert peer.status('input')['message'] == 'no image yet'

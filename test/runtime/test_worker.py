@@ -129,6 +129,37 @@ def test_stop__returns_in_time_when_the_work_hangs(bench):
     assert time.monotonic() - start < 2
 
 
+def test_stop__a_frame_that_hangs_has_failed_and_is_counted_once(bench):
+    bench.hold('hangs')
+    assert not bench.worker.stop(0.01)
+    assert bench.counters.snapshot() == CounterSnapshot(received=1, failed=1)
+    bench.gate.set()
+    assert bench.worker.stop(10)
+    assert bench.counters.snapshot() == CounterSnapshot(received=1, failed=1)
+    assert bench.published == []
+
+
+def test_problem_that_cannot_be_told__ends_nothing():
+    counters, published = Counters(), []
+
+    def work(frame):
+        if frame == 'bad':
+            raise ValueError(frame)
+        return lambda: published.append(frame)
+
+    def tell(outcome, error):
+        raise UnicodeEncodeError('ascii', 'x', 0, 1, 'no log')
+
+    worker = Worker(work, counters, on_problem=tell)
+    worker.start()
+    for frame in ('bad', 'good'):
+        worker.submit(frame)
+        assert counters.wait_until_idle(10)
+    assert published == ['good']
+    assert counters.snapshot() == CounterSnapshot(received=2, results=1, failed=1)
+    assert worker.stop(10)
+
+
 FRAMES = st.sampled_from(
     ['result', 'slow', ImageError('corrupt', ''), StaleFrameError(''), ValueError('')]
 )

@@ -117,11 +117,6 @@ def load_network(path: Path) -> PanopticNet:
 
 def network_of(state: Mapping[str, Any], path: Path) -> PanopticNet:
     """Return the network of a state that was read from `path`."""
-    fading = state['training'].get('fade_share', 0.0)
-    if fading and state['epoch'] < fading * state['training']['epochs']:
-        raise CheckpointError(
-            f"'{path}': its activations are still fading, no network has them: go on with the run"
-        )
     try:
         net = PanopticNet(NetworkConfig.from_dict(state['network']))
     except NetworkConfigError as error:
@@ -134,8 +129,14 @@ def load_weights(net: PanopticNet, state: Mapping[str, Any], path: Path) -> None
     """Give a network the averaged weights of a state that was read from `path`.
 
     Raises:
-        CheckpointError: They are those of another architecture; names what differs first.
+        CheckpointError: They are those of another architecture; names what differs first. Or they
+            are of a run whose activations are still between two kinds.
     """
+    fading = state['training'].get('fade_share', 0.0)
+    if fading and state['epoch'] < fading * state['training']['epochs']:
+        raise CheckpointError(
+            f"'{path}': its activations are still fading, no network has them: go on with the run"
+        )
     own, other = net.config.to_dict(), NetworkConfig.from_dict(state['network']).to_dict()
     differing = [
         f'network.{key} is {reprlib.repr(other[key])}, expected {reprlib.repr(own[key])}'

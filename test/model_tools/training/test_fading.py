@@ -55,6 +55,9 @@ def test_train__fading_goes_on_where_it_was_left(fading, tmp_path):
     train(fading, tmp_path / 'cut', stop_after=1)
     with pytest.raises(CheckpointError, match='its activations are still fading'):
         load_network(tmp_path / 'cut' / 'last.pt')
+    other = replace(fading, fade_share=0.0, start=str(tmp_path / 'cut' / 'last.pt'))
+    with pytest.raises(CheckpointError, match='its activations are still fading'):
+        train(other, tmp_path / 'other')
     train(fading, tmp_path / 'cut')
     whole, cut = (load_checkpoint(tmp_path / name / 'last.pt') for name in ('whole', 'cut'))
     for name, tensor in whole['averaged'].items():

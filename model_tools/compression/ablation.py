@@ -19,10 +19,11 @@ from model_tools.compression.compress import TIMINGS, compress
 from model_tools.compression.config import CompressionConfig
 from model_tools.compression.costs import Macs, Parameters, make_cost
 from model_tools.compression.gate import GateError, flat_scores
+from model_tools.compression.importance import EvidenceError
 from model_tools.compression.narrow import narrow_network
 from model_tools.compression.selection import BudgetError
 from model_tools.export.release import release
-from model_tools.export.summary import compare
+from model_tools.export.summary import compare_files
 from model_tools.networks.config import NetworkConfig
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.settings import (
@@ -46,7 +47,7 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
 
     The record and the tables in `out` are written anew after each compression, and once more at
     the end, when all students and the teacher are timed in turns. A variant that cannot be made,
-    by its budget, its gate or its loss, is told of in its folder and not tried again.
+    by its budget, its labels, its gate or its loss, is told of in its folder and not tried again.
 
     Raises:
         ConfigError: `out` holds a comparison with other settings.
@@ -63,7 +64,7 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
             try:
                 if not _make(ablation, variant, seed, folder, stop):
                     return False
-            except (BudgetError, GateError, NonFiniteLossError) as error:
+            except (BudgetError, EvidenceError, GateError, NonFiniteLossError) as error:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / 'failed.txt').write_text(f'{error}\n')
                 print(f'{variant}, seed {seed}: {error}', file=sys.stderr)
@@ -193,8 +194,8 @@ def _time(ablation: Ablation, rows: list[dict[str, Any]], out: Path) -> None:
     models = [[read_model(_teacher_file(out))]] + [
         list(_made(ablation, variant, out).values()) for variant in ablation.variants
     ]
-    nets = [_network(model) for row in models for model in row]
-    times = iter(compare(nets, models[0][0].input_wh, threads=1, repeats=TIMINGS))
+    files = [model.path for row in models for model in row]
+    times = iter(compare_files(files, threads=1, repeats=TIMINGS))
     for row, timed in zip(rows, models, strict=True):
         if timed:
             row['costs']['ms'] = [next(times) for _ in timed]

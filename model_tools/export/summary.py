@@ -44,7 +44,9 @@ def summarise(
     parts = parts_of(net, torch.from_numpy(image[None]).permute(0, 3, 1, 2).float())
     with tempfile.TemporaryDirectory() as folder:
         runs = [_part_run(part, Path(folder) / f'{part.name}.onnx', threads) for part in parts]
-        runs.append(_whole_run(net, image, Path(folder) / 'whole.onnx', threads))
+        whole = Path(folder) / 'whole.onnx'
+        _write(net, whole, input_wh)
+        runs.append(_file_run(whole, threads))
     *part_ms, whole_ms = _medians(runs, repeats)
     return {
         'schema': SCHEMA,
@@ -65,14 +67,17 @@ def summarise(
 def compare(
     nets: Sequence[PanopticNet], input_wh: tuple[int, int], *, threads: int, repeats: int
 ) -> list[float]:
-    """Return the median milliseconds of whole model files that take turns."""
-    image = _frame(input_wh)
+    """Return the median milliseconds of the model files of networks, which take turns."""
     with tempfile.TemporaryDirectory() as folder:
-        runs = [
-            _whole_run(net, image, Path(folder) / f'{i}.onnx', threads)
-            for i, net in enumerate(nets)
-        ]
-    return _medians(runs, repeats)
+        files = [Path(folder) / f'{i}.onnx' for i in range(len(nets))]
+        for net, file in zip(nets, files, strict=True):
+            _write(net, file, input_wh)
+        return compare_files(files, threads=threads, repeats=repeats)
+
+
+def compare_files(files: Sequence[Path], *, threads: int, repeats: int) -> list[float]:
+    """Return the median milliseconds of model files that take turns."""
+    return _medians([_file_run(file, threads) for file in files], repeats)
 
 
 def _frame(input_wh: tuple[int, int]) -> np.ndarray:
@@ -91,13 +96,14 @@ def _part_run(part: Part, path: Path, threads: int) -> Callable[[], object]:
     return lambda: session.run(None, feed)
 
 
-def _whole_run(
-    net: PanopticNet, image: np.ndarray, path: Path, threads: int
-) -> Callable[[], object]:
-    input_wh = (image.shape[1], image.shape[0])
+def _write(net: PanopticNet, path: Path, input_wh: tuple[int, int]) -> None:
     write_model_file(net, path, input_wh=input_wh, thresholds=NEUTRAL, provenance={}, metrics={})
+
+
+def _file_run(path: Path, threads: int) -> Callable[[], object]:
     engine = load_engine(path, engine='onnxruntime', threads=threads)
-    return lambda: engine.run(image[None])
+    image = _frame(engine.model.input_wh)[None]
+    return lambda: engine.run(image)
 
 
 def _medians(runs: list[Callable[[], object]], repeats: int) -> list[float]:

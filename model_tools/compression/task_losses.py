@@ -14,7 +14,7 @@ TASKS = ('detection', 'drivable', 'lane')
 
 
 class PanopticLosses:
-    """Losses of a batch by task, weighted as in training: their sum is what training minimises."""
+    """Losses of a batch by task, weighted by the fixed factors of the training."""
 
     def __init__(self, config: TrainingConfig) -> None:
         self._config = config

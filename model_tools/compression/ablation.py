@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from model_tools.compression.ablation_config import NARROW, Ablation, folder_name
-from model_tools.compression.ablation_report import DELTA_M, delta_m, draw, joined, tables
+from model_tools.compression.ablation_report import DELTA_M, HOLDOUT, delta_m, draw, joined, tables
 from model_tools.compression.compress import TIMINGS, compress
 from model_tools.compression.config import CompressionConfig
 from model_tools.compression.costs import Macs, Parameters, make_cost
@@ -146,19 +146,23 @@ def _rows(ablation: Ablation, out: Path) -> list[dict[str, Any]]:
             'seeds': [],
             'costs': joined([_costs(teacher)]),
             'scores': joined([reference]),
-            'untuned': {},
+            **{kind: {} for kind in HOLDOUT},
         }
     ]
     for variant in ablation.variants:
         models = _made(ablation, variant, out)
         scores = [_scores(model) for model in models.values()]
+        folders = [_folder(out, variant, seed) for seed in models]
         rows.append(
             {
                 'variant': variant,
                 'seeds': list(models),
                 'costs': joined(_costs(model) for model in models.values()),
                 'scores': joined({DELTA_M: delta_m(s, reference), **s} for s in scores),
-                'untuned': joined(_untuned(_folder(out, variant, seed)) for seed in models),
+                **{
+                    kind: joined(_holdout(folder, stage) for folder in folders)
+                    for kind, stage in HOLDOUT.items()
+                },
             }
         )
     return rows
@@ -179,13 +183,13 @@ def _costs(model: ModelInfo) -> dict[str, float]:
     return {'M parameters': Parameters()(net) / 1e6, 'GMAC': Macs(example)(net) / 1e9}
 
 
-def _untuned(folder: Path) -> dict[str, float]:
-    """Return the scores on the hold-out after the last pruning, before its tuning, if known."""
+def _holdout(folder: Path, stage: str) -> dict[str, float]:
+    """Return the scores on the hold-out in the last round, 'pruned' or 'tuned', if known."""
     path = folder / 'compression.json'
     record = json.loads(path.read_text()) if path.is_file() else None
-    if not record or not (pruned := record['rounds'][-1]['pruned']['holdout']):
+    if not record or not (found := record['rounds'][-1][stage]['holdout']):
         return {}
-    scores = flat_scores(pruned)
+    scores = flat_scores(found)
     return {DELTA_M: delta_m(scores, flat_scores(record['teacher']['holdout'])), **scores}
 
 

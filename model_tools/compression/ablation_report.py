@@ -15,6 +15,8 @@ from tabulate import tabulate
 from model_tools.compression.gate import task_of
 
 DELTA_M = 'delta_m %'
+HOLDOUT = {'untuned': 'pruned', 'holdout': 'tuned'}
+"""Scores on the hold-out in a row, by the stage of the last round after which they were taken."""
 PANEL_INCHES = 2.1
 LABEL_INCHES = 3.0
 ROW_INCHES = 0.24
@@ -45,11 +47,11 @@ def joined(several: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
 
 
 def tables(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the rows' costs and scores, and what is known of them before their tuning."""
-    parts = [table(rows, 'costs', 'scores')]
-    if any(row['untuned'] for row in rows):
-        parts += ['After the last pruning, before its tuning, on the hold-out:']
-        parts += [table([row for row in rows if row['untuned']], 'untuned')]
+    """Return the rows' costs and scores, and what is known of them on the hold-out."""
+    parts = ['On val:', table(rows, 'costs', 'scores')]
+    for kind, stage in HOLDOUT.items():
+        if scored := [row for row in rows if row[kind]]:
+            parts += [f'On the hold-out, {stage}:', table(scored, kind)]
     return '\n\n'.join(parts) + '\n'
 
 

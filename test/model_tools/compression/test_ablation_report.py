@@ -32,7 +32,7 @@ def test_joined__lists_by_name():
     assert joined([{'a': 1.0}, {}, {'a': 2.0, 'b': 3.0}]) == {'a': [1.0, 2.0], 'b': [3.0]}
 
 
-def row(variant, seeds=(), scores=None, untuned=None):
+def row(variant, seeds=(), scores=None, untuned=None, holdout=None):
     costs = {'GMAC': [1.0] * len(seeds)} if seeds else {}
     return {
         'variant': variant,
@@ -40,6 +40,7 @@ def row(variant, seeds=(), scores=None, untuned=None):
         'costs': costs,
         'scores': scores or {},
         'untuned': untuned or {},
+        'holdout': holdout or {},
     }
 
 
@@ -52,11 +53,14 @@ def test_table__means_and_half_ranges():
     assert table([]).startswith('| variant')
 
 
-def test_tables__what_is_known_before_tuning():
-    made, not_made = row('a', (0,), untuned={'lane_iou': [0.1]}), row('b')
-    assert 'before its tuning' not in tables([not_made])
-    tuned, untuned = tables([made, not_made]).split('on the hold-out:')
-    assert (tuned.count('|\n'), untuned.count('|\n')) == (4, 3)
+def test_tables__what_is_known_on_the_hold_out():
+    made = row('a', (0,), untuned={'lane_iou': [0.1]}, holdout={'lane_iou': [0.7]})
+    assert 'hold-out' not in tables([row('b')])
+    val, pruned, tuned = tables([made, row('b')]).split('On the hold-out, ')
+    assert [part.count('|\n') for part in (val, pruned, tuned)] == [4, 3, 3]
+    assert pruned.startswith('pruned:')
+    assert '| a         | 1       | 0.100      |' in pruned
+    assert '| a         | 1       | 0.700      |' in tuned
 
 
 def test_draw__a_dot_for_each_seed(tmp_path):

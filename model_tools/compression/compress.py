@@ -243,14 +243,11 @@ class _Compression:
         config, pruned = self.config, self.folder.round(number).pruned
         distillation = config.training.distillation
         network = load_network(pruned).config
-        epochs = config.last_epochs if number == config.rounds else config.training.epochs
         return replace(
             self.training,
             start=str(pruned),
             network=replace(network, activation=self.activation),
-            epochs=epochs,
-            # A short round would have none at all.
-            mosaic_off_epochs=min(config.training.mosaic_off_epochs, epochs // 2),
+            epochs=config.last_epochs if number == config.rounds else config.training.epochs,
             fade_share=FADE_SHARE if network.activation != self.activation else 0.0,
             distillation=distillation and replace(distillation, teacher=config.teacher),
             score_every=0,

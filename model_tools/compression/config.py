@@ -50,7 +50,7 @@ class CompressionConfig:
     """Share of a channel's score that full conflict between tasks takes."""
     veto_share: float = 0.0
     """Share of the channels, best for any one task, that are never removed."""
-    cost_power: float = 0.3
+    cost_power: float = 0.6
     """Power of a channel's cost that its score is divided by; 0: cost does not count."""
     floor_share: float = 0.1
     """Of a group's channels, as the teacher has them, that stay in any case."""

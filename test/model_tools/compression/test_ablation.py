@@ -71,7 +71,7 @@ def test_ablate__every_variant_at_the_same_cost(settings, write, tmp_path):
         assert -100 < row['scores']['delta_m %'][0] < 100
     distilled, narrow = rows
     assert distilled['untuned']['drivable_iou'][0] > 0
-    assert distilled['holdout']['drivable_iou'][0] > distilled['untuned']['drivable_iou'][0]
+    assert distilled['holdout']['drivable_iou'][0] > 0.3
     assert narrow['untuned'] == narrow['holdout'] == failed['untuned'] == {}
     assert '| too narrow' in (tmp_path / 'out' / 'ablation.md').read_text()
     assert (tmp_path / 'out' / 'ablation.png').is_file()

@@ -135,6 +135,23 @@ def test_lost_boxes__rounding_may_change_who_comes_last(scores, margin, lost):
     assert found == lost
 
 
+@pytest.mark.parametrize(
+    ('returned', 'lost'),
+    [
+        ([20.0 - 2e-5, -70.0, 20.0, 72.0], 0),
+        ([20.0, -70.0, 20.0, 72.0], 0),
+        ([20.0 + 0.1, -70.0, 20.1, 72.0], 1),
+        ([20.0, -60.0, 20.0, 72.0], 1),
+    ],
+    ids=['rounded', 'of no width', 'another', 'another height'],
+)
+def test_lost_boxes__a_box_next_to_nothing_wide_is_known_by_its_sides(returned, lost):
+    exact = torch.tensor([[20.0 - 1e-6, -70.0, 20.0, 72.0]], dtype=torch.float64)
+    score = torch.tensor([0.8])
+    kept = torch.tensor([returned])
+    assert module._lost_boxes(exact, score, kept, score, most=100, margin=1e-5) == lost
+
+
 def test_check_parity__values_that_are_not_finite(net, file, images):
     broken = copy.deepcopy(net)
     with torch.no_grad():

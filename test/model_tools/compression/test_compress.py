@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -188,14 +189,26 @@ def test_compress__a_hold_out_that_the_teacher_has_learned_from(config, tmp_path
     assert not (tmp_path / 'run').exists()
 
 
-def test_compress__to_a_latency_with_costs_of_channels(config, tmp_path):
+def time_by_size(layers, *, threads):
+    """Return what `measure` would of a machine that only moves data.
+
+    The real times of so small a network are those of calls, and noise: test_latency measures.
+    """
+    assert threads == 1
+    return {
+        key: 1e-6 * sum(math.prod(shape) for shape in layer.inputs)
+        for key, layer in layers.items()
+    }
+
+
+def test_compress__to_a_latency_with_costs_of_channels(config, tmp_path, monkeypatch):
+    monkeypatch.setattr('model_tools.compression.latency.measure', time_by_size)
     fine = replace(config, floor=2, floor_share=0.0, multiple=2, cost_power=0.3)
-    # Little is asked for: of so small a network most of the time is that of calls, and noise.
-    quick = replace(fine, budget='latency', keep=0.98, rounds=1, last_epochs=1)
+    quick = replace(fine, budget='latency', keep=0.8, rounds=1, last_epochs=1)
     student = tmp_path / 'student.onnx'
     assert compress(quick, tmp_path) == student
     record = json.loads((tmp_path / 'compression.json').read_text())
-    assert record['rounds'][0]['tuned']['latency'] <= 0.98 * record['teacher']['latency']
+    assert record['rounds'][0]['tuned']['latency'] <= 0.8 * record['teacher']['latency']
     # A table that was measured anew is no budget for what was begun with another.
     latencies = tmp_path / 'latencies.json'
     elsewhere = tmp_path / 'elsewhere.json'

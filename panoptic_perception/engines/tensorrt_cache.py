@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +17,9 @@ from panoptic_perception.engines.engine import EngineError
 from panoptic_perception.engines.model_file import ModelInfo
 
 T = TypeVar('T')
+
+ABANDONED_S = 24 * 3600
+"""How old the folder of a build is that was killed: none takes so long."""
 
 
 def cache_folder(model: ModelInfo, *, precision: str, gpu: str, version: str) -> Path:
@@ -40,6 +45,7 @@ def open_cached(folder: Path, build: Callable[[Path | None], T]) -> tuple[T, str
             note = f'the cache {folder} was of no use and is made anew: {error}'
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder.parent)
         work = TemporaryDirectory(prefix='.part-', dir=folder.parent, ignore_cleanup_errors=True)
     except OSError as error:
         return build(None), f'TensorRT builds at every start: {folder.parent}: {error.strerror}'
@@ -53,3 +59,10 @@ def open_cached(folder: Path, build: Callable[[Path | None], T]) -> tuple[T, str
                 folder.rename(Path(work.name, 'old'))
             part.rename(folder)
     return built, note
+
+
+def _remove_abandoned(root: Path) -> None:
+    for part in root.glob('.part-*'):
+        with suppress(OSError):  # another process may be faster
+            if time.time() - part.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(part)

@@ -6,11 +6,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from panoptic_perception.engines import EngineError, ModelFileError, load_engine, read_model
+from panoptic_perception.engines import onnxruntime_engine as module
 from panoptic_perception.engines.onnxruntime_engine import OnnxRuntimeEngine, available_providers
 
 
@@ -46,6 +48,38 @@ def test_engine__refuses_to_run_on_another_provider(
     with pytest.raises(EngineError, match=f'asked for {provider} but runs .*: install the libr'):
         OnnxRuntimeEngine(model, device=device, precision=precision, threads=1)
     assert not [path for path in tmp_path.rglob('*') if path.is_file()]
+
+
+@pytest.mark.parametrize('takes', [True, False])
+def test_engine__a_file_of_which_tensorrt_takes_nothing_is_refused(
+    tiny_model, tmp_path, monkeypatch, takes
+):
+    """TensorRT, which is not here, would leave such a file to the other providers in silence."""
+    open_session = module._open_session
+
+    def open_as_tensorrt(model, providers, threads):
+        name, settings = providers[0]
+        assert name == 'TensorrtExecutionProvider'
+        if takes:
+            Path(settings['trt_engine_cache_path'], 'graph.engine').touch()
+        return open_session(model, [module._CPU], threads)
+
+    monkeypatch.setattr(module, '_open_session', open_as_tensorrt)
+    monkeypatch.setattr(module, 'gpu_name', lambda: 'GPU')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+
+    def load():
+        return OnnxRuntimeEngine(
+            read_model(tiny_model), device='tensorrt', precision='fp16', threads=1
+        )
+
+    if takes:
+        assert load().info.provider == 'TensorrtExecutionProvider'
+    else:
+        with pytest.raises(EngineError, match=r'takes no part of .*: set device: cuda'):
+            load()
+    kept = [path.name for path in tmp_path.rglob('*') if path.is_file()]
+    assert kept == ['graph.engine'] * takes
 
 
 def test_load_engine__damaged_files_are_refused_or_run(tiny_model, tmp_path):

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,17 @@ def test_open_cached__a_failed_build_leaves_nothing(folder):
     with pytest.raises(EngineError, match='no memory'):
         open_cached(folder, fail)
     assert list(folder.parent.iterdir()) == []
+
+
+def test_open_cached__what_a_killed_build_left_goes_after_a_day(builder, folder):
+    killed, under_way = folder.parent / '.part-killed', folder.parent / '.part-under_way'
+    for part in (killed, under_way):
+        (part / 'new').mkdir(parents=True)
+        (part / 'new' / 'graph.engine').touch()
+    yesterday = time.time() - 25 * 3600
+    os.utime(killed, (yesterday, yesterday))
+    assert open_cached(folder, builder) == ('built', '')
+    assert set(folder.parent.iterdir()) == {folder, under_way}
 
 
 def test_open_cached__a_damaged_cache_is_made_anew(builder, folder):

@@ -42,7 +42,8 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'model',
                 default_value='',
-                description='Model file (.onnx). Empty: as in params_file.',
+                description='Model file (.onnx), or the name of a shipped one. '
+                'Empty: as in params_file.',
             ),
             DeclareLaunchArgument(
                 'engine',

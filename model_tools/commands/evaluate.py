@@ -57,11 +57,11 @@ def _run(arguments: argparse.Namespace) -> None:
     from model_tools.evaluation.predictors import make_predictors
     from model_tools.evaluation.protocol import load_protocols
     from model_tools.evaluation.report import table, write_html
-    from panoptic_perception.engines import default_model_path
+    from panoptic_perception.engines import find_model
 
     _check_outputs(arguments.out, arguments.html)
     protocols = load_protocols(arguments.protocol, dict(arguments.set))
-    model = arguments.model or default_model_path()
+    model = find_model(arguments.model)
     predictors = make_predictors(
         model, protocols, threads=arguments.threads, input_wh=arguments.input
     )

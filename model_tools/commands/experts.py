@@ -50,7 +50,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from model_tools.evaluation.experts.contender import expert_contender, model_contender
     from model_tools.evaluation.experts.registry import EXPERTS
     from model_tools.evaluation.protocol import load_protocols
-    from panoptic_perception.engines import default_model_path
+    from panoptic_perception.engines import find_model, shipped_models
 
     threads = arguments.threads
     if threads < 1:
@@ -59,8 +59,8 @@ def _run(arguments: argparse.Namespace) -> None:
     data = open_data(arguments.data, ReaderSettings(labels=load_label_set(arguments.labels)))
     contenders = [
         *(
-            model_contender(path, threads=threads)
-            for path in arguments.model or [default_model_path()]
+            model_contender(find_model(model), threads=threads)
+            for model in arguments.model or shipped_models()
         ),
         *(
             expert_contender(name, arguments.experts, threads=threads)

@@ -78,9 +78,10 @@ def main(args: argparse.Namespace) -> int:
     _check_options(args)
     from panoptic_perception.bench.table import report_lines
     from panoptic_perception.core.machine import describe_machine, load_average
+    from panoptic_perception.engines import find_model, shipped_models
     from panoptic_perception.engines.nvidia import gpu_name
 
-    models = args.models or _shipped_models()
+    models = [find_model(model) for model in args.models or ()] or shipped_models()
     gmac = _gmac(models)
     machine = describe_machine() | {'gpu': gpu_name()}
     with _open_rows(_cases(args, models)) as rows:
@@ -120,13 +121,6 @@ def _check_options(args: argparse.Namespace) -> None:
     if args.plot and not importlib.util.find_spec('matplotlib'):
         say('panoptic: no plot will be drawn: pip install matplotlib')
         args.plot = None
-
-
-def _shipped_models() -> list[Path]:
-    from panoptic_perception.engines import default_model_path
-
-    default = default_model_path()
-    return sorted(default.parent.glob('*.onnx'), key=lambda path: (path != default, path))
 
 
 def _gmac(models: Sequence[Path]) -> dict[Path, float | None]:

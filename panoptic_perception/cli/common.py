@@ -25,7 +25,12 @@ class CommandError(StatedError):
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose the model file and how it runs."""
     group = parser.add_argument_group('model')
-    group.add_argument('--model', type=Path, metavar='FILE', help='default: the shipped model')
+    group.add_argument(
+        '--model',
+        type=Path,
+        metavar='FILE',
+        help='path, or name of a shipped one (default: panoptic.onnx)',
+    )
     group.add_argument('--engine', default='auto', help='auto, onnxruntime or openvino')
     group.add_argument('--device', default='auto', help='auto, cpu, cuda or tensorrt')
     group.add_argument(
@@ -46,11 +51,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 def load_perceiver(args: argparse.Namespace) -> Perceiver:
     """Load the model that the options of `add_model_options` name."""
     from panoptic_perception.engines import load_engine
-    from panoptic_perception.engines.model_file import default_model_path
+    from panoptic_perception.engines.model_file import find_model
     from panoptic_perception.runtime.perceiver import Perceiver
 
     engine = load_engine(
-        args.model or default_model_path(),
+        find_model(args.model),
         engine=args.engine,
         device=args.device,
         precision=args.precision,

@@ -47,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `panoptic demo`."""
     parser.add_argument('input', nargs='?', type=Path, metavar='INPUT')
     parser.add_argument('--out', type=Path, default=Path('out/demo'), metavar='DIR')
-    parser.add_argument('--model', type=Path, metavar='FILE', help='default: the shipped model')
+    parser.add_argument(
+        '--model',
+        type=Path,
+        metavar='FILE',
+        help='path, or name of a shipped one (default: panoptic.onnx)',
+    )
     parser.add_argument(
         '--rate', type=replay_rate, default=1.0, metavar='R', help='speed, default 1'
     )
@@ -60,6 +65,7 @@ def main(args: argparse.Namespace) -> int:
     from panoptic_perception.bags.frames import open_frames
     from panoptic_perception.bags.reader import BagReader
     from panoptic_perception.cli.demo_pictures import draw_drive
+    from panoptic_perception.engines import find_model
     from panoptic_perception.ros.drive import drive
     from panoptic_perception.ros.node_process import NodeProcessError
 
@@ -88,7 +94,7 @@ def main(args: argparse.Namespace) -> int:
                 topic.name,
                 topic.msgtype,
                 results,
-                model=args.model,
+                model=find_model(args.model),
                 rate=args.rate,
                 log=args.out / 'node.log',
             )

@@ -38,7 +38,12 @@ class Finding(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `panoptic doctor`."""
-    parser.add_argument('--model', type=Path, metavar='FILE', help='default: the shipped model')
+    parser.add_argument(
+        '--model',
+        type=Path,
+        metavar='FILE',
+        help='path, or name of a shipped one (default: panoptic.onnx)',
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -131,10 +136,10 @@ def _openvino() -> Finding:
 
 def _model(path: Path | None) -> Finding:
     try:
-        from panoptic_perception.engines import default_model_path, load_engine
+        from panoptic_perception.engines import find_model, load_engine
         from panoptic_perception.runtime.perceiver import Perceiver
 
-        engine = Perceiver(load_engine(path or default_model_path())).engine
+        engine = Perceiver(load_engine(find_model(path))).engine
         engine.warm_up()
         steady_ms = min(engine.warm_up() for _ in range(3))
     except StatedError as error:

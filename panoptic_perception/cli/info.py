@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the command."""
-    from panoptic_perception.engines.model_file import default_model_path, read_model
+    from panoptic_perception.engines.model_file import find_model, read_model
 
-    model = read_model(args.model or default_model_path())
+    model = read_model(find_model(args.model))
     width, height = model.input_wh
     facts = {
         'path': str(model.path),

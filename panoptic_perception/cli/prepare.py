@@ -23,11 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; return 1 if nothing could be kept."""
-    from panoptic_perception.engines import default_model_path, load_engine
+    from panoptic_perception.engines import find_model, load_engine
     from panoptic_perception.engines.onnxruntime_engine import tensorrt_folder
 
     start = time.monotonic()
-    engine = load_engine(args.model or default_model_path(), device='tensorrt')
+    engine = load_engine(find_model(args.model), device='tensorrt')
     if engine.info.note:
         say(engine.info.note)
     folder = tensorrt_folder(engine.model, engine.info.precision)

@@ -13,8 +13,9 @@ from panoptic_perception.engines.load import load_engine
 from panoptic_perception.engines.model_file import (
     ModelFileError,
     ModelInfo,
-    default_model_path,
+    find_model,
     read_model,
+    shipped_models,
 )
 from panoptic_perception.engines.policy import DEVICES, ENGINES, PRECISIONS, PROVIDER_POLICIES
 
@@ -29,7 +30,8 @@ __all__ = [
     'ModelFileError',
     'ModelInfo',
     'NetworkOutput',
-    'default_model_path',
+    'find_model',
     'load_engine',
     'read_model',
+    'shipped_models',
 ]

@@ -20,12 +20,21 @@ from panoptic_perception.engines.graph_checks import (
     check_tensors,
 )
 
-__all__ = ['ModelFileError', 'ModelInfo', 'Thresholds', 'default_model_path', 'read_model']
+__all__ = [
+    'ModelFileError',
+    'ModelInfo',
+    'Thresholds',
+    'find_model',
+    'read_model',
+    'shipped_models',
+]
 
 SCHEMA = 1
 MAX_BYTES = 512 * 1024 * 1024
 MAX_SIDE = 8192
 FILE_PRECISIONS = ('fp32', 'fp16', 'int8')
+_SHIPPED = Path(__file__).parents[1] / 'models'
+_DEFAULT = _SHIPPED / 'panoptic.onnx'
 
 
 @dataclass(frozen=True)
@@ -45,9 +54,26 @@ class ModelInfo:
     metrics: dict[str, Any]
 
 
-def default_model_path() -> Path:
-    """Return the path of the model that comes with the package."""
-    return Path(__file__).parents[1] / 'models' / 'panoptic.onnx'
+def shipped_models() -> list[Path]:
+    """Return the paths of the models that come with the package, the default first."""
+    return sorted(_SHIPPED.glob('*.onnx'), key=lambda path: (path != _DEFAULT, path))
+
+
+def find_model(model: Path | str | None = None) -> Path:
+    """
+    Return the path of a model file, whether it is there or not.
+
+    Args:
+        model: A path, or the name of a model that comes with the package, unless a file here is
+            called so. None or empty: the default of the package.
+
+    """
+    if not model:
+        return _DEFAULT
+    path = Path(model).expanduser()
+    shipped = _SHIPPED / path.name
+    is_name = str(path) == path.name
+    return shipped if is_name and shipped in shipped_models() and not path.exists() else path
 
 
 def read_model(path: Path | str) -> ModelInfo:
@@ -66,7 +92,8 @@ def read_model(path: Path | str) -> ModelInfo:
 
 def _read_file(path: Path) -> bytes:
     if not path.exists():
-        raise ModelFileError('does not exist; expected the path of an .onnx file')
+        names = ', '.join(path.name for path in shipped_models())
+        raise ModelFileError(f'does not exist; expected the path of an .onnx file, or of {names}')
     if not path.is_file():
         raise ModelFileError('is not a regular file; expected the path of an .onnx file')
     size = path.stat().st_size

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
-from pathlib import Path
 from time import monotonic, perf_counter
 from typing import TypeAlias
 
@@ -18,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
 from panoptic_perception.core.codec import ImageLimits
-from panoptic_perception.engines import default_model_path, load_engine
+from panoptic_perception.engines import find_model, load_engine
 from panoptic_perception.engines.engine import Engine
 from panoptic_perception.ros import diagnostics, messages
 from panoptic_perception.ros.outputs import Outputs
@@ -177,7 +176,7 @@ class PanopticNode(LifecycleNode):
     def _load_engine(self) -> Engine:
         settings = self._node_parameters.settings
         return load_engine(
-            Path(settings.model).expanduser() if settings.model else default_model_path(),
+            find_model(settings.model),
             engine=settings.engine,
             device=settings.device,
             precision=settings.precision,

@@ -79,7 +79,9 @@ class Settings:
         True, 'Configure and activate without waiting for a lifecycle manager.', Change.START
     )
     model: str = _parameter(
-        '', 'Path of the model file (.onnx); empty means the shipped one.', Change.CONFIGURE
+        '',
+        'Path of the model file (.onnx), or the name of a shipped one; empty: panoptic.onnx.',
+        Change.CONFIGURE,
     )
     engine: str = _parameter(
         'auto',

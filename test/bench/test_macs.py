@@ -8,7 +8,7 @@ from onnx import helper, numpy_helper
 
 from panoptic_perception.bench.macs import count_macs
 from panoptic_perception.bench.roof import build_roof_model
-from panoptic_perception.engines import default_model_path
+from panoptic_perception.engines import find_model
 
 
 def one_node(kind: str, shape: list[int | str], weights: tuple[int, ...], **attributes):
@@ -65,4 +65,4 @@ def test_count_macs__quantized_weights_count_as_the_others():
 
 
 def test_count_macs__the_shipped_model():
-    assert 0.1e9 < count_macs(onnx.load(default_model_path())) < 10e9
+    assert 0.1e9 < count_macs(onnx.load(find_model())) < 10e9

@@ -17,8 +17,9 @@ from panoptic_perception.core.results import Thresholds
 from panoptic_perception.engines.model_file import (
     MAX_BYTES,
     ModelFileError,
-    default_model_path,
+    find_model,
     read_model,
+    shipped_models,
 )
 
 
@@ -63,7 +64,7 @@ def test_read_model__not_onnx(tmp_path, content, words):
 
 
 def test_read_model__missing_directory_and_huge(tmp_path):
-    with pytest.raises(ModelFileError, match='does not exist'):
+    with pytest.raises(ModelFileError, match=r'does not exist; .*, or of panoptic\.onnx'):
         read_model(tmp_path / 'missing.onnx')
     with pytest.raises(ModelFileError, match='is not a regular file'):
         read_model(tmp_path)
@@ -234,7 +235,37 @@ def test_read_model__metadata_out_of_range(make_model, key, value, words):
         read_model(path)
 
 
-def test_default_model_path():
-    path = default_model_path()
-    assert path.parts[-3:] == ('panoptic_perception', 'models', 'panoptic.onnx')
-    assert isinstance(path, Path)
+SHIPPED = find_model().parent
+
+
+@pytest.mark.parametrize(
+    ('model', 'path'),
+    [
+        (None, SHIPPED / 'panoptic.onnx'),
+        ('', SHIPPED / 'panoptic.onnx'),
+        ('panoptic.onnx', SHIPPED / 'panoptic.onnx'),
+        (Path('panoptic.onnx'), SHIPPED / 'panoptic.onnx'),
+        ('other.onnx', Path('other.onnx')),
+        ('folder/panoptic.onnx', Path('folder/panoptic.onnx')),
+        ('/panoptic.onnx', Path('/panoptic.onnx')),
+        ('~/panoptic.onnx', Path.home() / 'panoptic.onnx'),
+        ('MODEL_CARD.md', Path('MODEL_CARD.md')),
+        ('.', Path('.')),
+    ],
+)
+def test_find_model(tmp_path, monkeypatch, model, path):
+    monkeypatch.chdir(tmp_path)
+    assert find_model(model) == path
+
+
+def test_find_model__a_file_here_goes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'panoptic.onnx').touch()
+    assert find_model('panoptic.onnx') == Path('panoptic.onnx')
+    assert find_model() == SHIPPED / 'panoptic.onnx'
+
+
+def test_shipped_models__the_default_first():
+    found = shipped_models()
+    assert found[0] == SHIPPED / 'panoptic.onnx'
+    assert set(found) == set(SHIPPED.glob('*.onnx'))

@@ -18,7 +18,7 @@ from panoptic_perception.core.letterbox import Letterbox
 from panoptic_perception.engines import (
     EngineError,
     NetworkOutput,
-    default_model_path,
+    find_model,
     installed,
     load_engine,
     read_model,
@@ -36,7 +36,7 @@ needs_bf16 = pytest.mark.skipif(
 @pytest.fixture(scope='module')
 def images() -> list[np.ndarray]:
     """Return 20 letterboxed frames from all over the demo drive."""
-    model = read_model(default_model_path())
+    model = read_model(find_model())
     video = cv2.VideoCapture(str(DRIVE))
     frames = (frame for read, frame in iter(video.read, (False, None)) if read)
     return [
@@ -47,7 +47,7 @@ def images() -> list[np.ndarray]:
 
 @pytest.fixture(scope='module')
 def expected(images) -> list[NetworkOutput]:
-    engine = load_engine(default_model_path(), engine='onnxruntime', device='cpu')
+    engine = load_engine(find_model(), engine='onnxruntime', device='cpu')
     return [engine.run(image[None]) for image in images]
 
 
@@ -72,7 +72,7 @@ def partners(found: NetworkOutput, expected: NetworkOutput) -> tuple[np.ndarray,
 
 def confident(output: NetworkOutput) -> NetworkOutput:
     """Return the boxes that the shipped model's threshold keeps, and the masks as they are."""
-    kept = output.scores >= read_model(default_model_path()).thresholds.score
+    kept = output.scores >= read_model(find_model()).thresholds.score
     boxes = (output.boxes, output.scores, output.labels, output.batch_index)
     return NetworkOutput(*(array[kept] for array in boxes), output.drivable, output.lane)
 
@@ -84,7 +84,7 @@ def mask_iou(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
 
 
 def test_fp32__same_answers_as_onnxruntime(images, expected):
-    engine = load_engine(default_model_path(), engine='openvino')
+    engine = load_engine(find_model(), engine='openvino')
     assert engine.info.precision == 'fp32'
     for image, answer in zip(images, expected, strict=True):
         found = engine.run(image[None])
@@ -105,7 +105,7 @@ def test_bf16__answers_within_what_was_measured(images, expected):
     Median and worst twentieth of the boxes: IoU 0.984 and 0.929, scores off by 0.004 and 0.016.
     Masks of all images together: IoU 0.99 of the drivable area, 0.94 of the lane lines.
     """
-    engine = load_engine(default_model_path(), engine='openvino', precision='bf16')
+    engine = load_engine(find_model(), engine='openvino', precision='bf16')
     assert engine.info.precision == 'bf16'
     found = [engine.run(image[None]) for image in images]
     pairs = [partners(f, confident(e)) for f, e in zip(found, expected, strict=True)]

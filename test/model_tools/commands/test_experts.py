@@ -7,9 +7,9 @@ import onnx
 import pytest
 
 from model_tools.cli import main
-from panoptic_perception.engines import default_model_path
+from panoptic_perception.engines import find_model
 
-SHIPPED = str(default_model_path())
+SHIPPED = str(find_model())
 ROAD_NETWORK = """
     <ir_version: 8, opset_import: ["": 13]>
     grey (float[1, 3, 96, 160] image) => (float[1, 4, 96, 160] prob)
@@ -45,7 +45,7 @@ def run(expert_folder, road_folder, out, *options):
 def test_experts(expert_folder, road_folder, tmp_path, capsys):
     out = tmp_path / 'deep' / 'out'
     other = tmp_path / 'other.onnx'
-    other.write_bytes(default_model_path().read_bytes())
+    other.write_bytes(find_model().read_bytes())
     names = ['--names', 'road-segmentation', 'road-segmentation', '--model', SHIPPED, str(other)]
     assert run(expert_folder, road_folder, out, *names, '--set', 'min_box_height=12') == 0
     assert {p.name for p in out.iterdir()} == {

@@ -7,7 +7,7 @@ from model_tools.export.parity import ParityError
 from model_tools.export.release import release
 from model_tools.training.config import TrainingConfig
 from model_tools.training.trainer import train
-from panoptic_perception.engines import default_model_path, read_model
+from panoptic_perception.engines import find_model, read_model
 
 
 @pytest.fixture(scope='module')
@@ -60,7 +60,7 @@ def test_release__good_file_survives_one_that_differs(
 
 
 def test_shipped_model__says_where_it_comes_from_and_how_good_it_is():
-    model = read_model(default_model_path())
+    model = read_model(find_model())
     assert model.path.stat().st_size < 12_000_000
     assert {'data', 'checkpoint_sha256', 'warm_start', 'holdout_groups'} <= set(model.provenance)
     scores = model.metrics['scores']

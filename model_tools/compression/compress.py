@@ -39,7 +39,7 @@ from model_tools.training.start import load_teacher
 from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train
 
-FADE_SHARE = 0.5
+FADE_SHARE = 0.3
 """Of the first round's tuning, if activations change."""
 ATTEMPTS = 3
 """At one round, each sparing the groups that those before hurt most."""

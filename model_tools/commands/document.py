@@ -15,6 +15,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     record.add_argument(
         '--experts', type=Path, metavar='TABLE.json', help='what experts wrote: all networks'
     )
+    parser.add_argument(
+        '--marker',
+        metavar='NAME',
+        help='where in the files: between <!-- NAME --> and <!-- /NAME --> '
+        '(default: scores or experts)',
+    )
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
         '--write',
@@ -43,6 +49,7 @@ def _run(arguments: argparse.Namespace) -> None:
         marker, table = 'experts', quoted_comparison(read_comparison(arguments.experts))
     else:
         marker, table = 'scores', documented_table(read_record(arguments.scores))
+    marker = arguments.marker or marker
     for path in arguments.write:
         write(path, table, marker=marker)
     for path in arguments.check:

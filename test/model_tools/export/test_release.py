@@ -7,7 +7,7 @@ from model_tools.export.parity import ParityError
 from model_tools.export.release import release
 from model_tools.training.config import TrainingConfig
 from model_tools.training.trainer import train
-from panoptic_perception.engines import find_model, read_model
+from panoptic_perception.engines import read_model, shipped_models
 
 
 @pytest.fixture(scope='module')
@@ -59,9 +59,13 @@ def test_release__good_file_survives_one_that_differs(
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_shipped_model__says_where_it_comes_from_and_how_good_it_is():
-    model = read_model(find_model())
-    assert model.path.stat().st_size < 12_000_000
+def test_shipped_models__small_together():
+    assert sum(path.stat().st_size for path in shipped_models()) <= 20_000_000
+
+
+@pytest.mark.parametrize('path', shipped_models(), ids=lambda path: path.stem)
+def test_shipped_model__says_where_it_comes_from_and_how_good_it_is(path):
+    model = read_model(path)
     assert {'data', 'checkpoint_sha256', 'warm_start', 'holdout_groups'} <= set(model.provenance)
     scores = model.metrics['scores']
     assert scores['cityscapes']['ap50']['vehicle'] >= 0.40

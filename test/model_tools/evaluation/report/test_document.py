@@ -22,14 +22,28 @@ COMMITTED = [
         'docs/results/scores.json',
         'panoptic_perception/models/panoptic.onnx',
         ('README.md', 'panoptic_perception/models/MODEL_CARD.md'),
+        'scores',
+    ),
+    (
+        'docs/results/scores_fast.json',
+        'panoptic_perception/models/panoptic_fast.onnx',
+        ('panoptic_perception/models/MODEL_CARD.md',),
+        'fast',
+    ),
+    (
+        'docs/results/scores_fast_int8.json',
+        'panoptic_perception/models/panoptic_fast_int8.onnx',
+        ('panoptic_perception/models/MODEL_CARD.md',),
+        'fast_int8',
     ),
     (
         'docs/results/teacher/scores.json',
         'model_tools/weights/teacher.pt',
         ('model_tools/weights/README.md',),
+        'scores',
     ),
 ]
-"""Records, the weights that they are of, and the documents that quote them."""
+"""Records, the weights that they are of, the documents that quote them, and where there."""
 
 EMPTY = 'before\n<!-- scores -->\n<!-- /scores -->\nafter\n'
 
@@ -131,15 +145,22 @@ def test_command(tmp_path, record, capsys):
     assert main([*command, '--check', str(readme)]) == 0
     assert capsys.readouterr().err == ''
 
+    several = tmp_path / 'several.md'
+    several.write_text(f'{EMPTY}<!-- fast -->\n<!-- /fast -->\n')
+    assert main([*command, '--marker', 'fast', '--write', str(several)]) == 0
+    assert several.read_text().startswith(EMPTY)
+    assert main([*command, '--marker', 'fast', '--check', str(several)]) == 0
+    assert '| town | 60 |' in several.read_text()
+
     assert main([*command, '--check', str(readme), str(card)]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"model_tools: error: '{card}' does not quote")
     assert error.count('\n') == 1
 
 
-@pytest.mark.parametrize(('scores', 'weights', 'documents'), COMMITTED)
-def test_documents_quote_the_committed_record(scores, weights, documents):
+@pytest.mark.parametrize(('scores', 'weights', 'documents', 'marker'), COMMITTED)
+def test_documents_quote_the_committed_record(scores, weights, documents, marker):
     record = read_record(ROOT / scores)
     assert record['model']['sha256'] == hashlib.sha256((ROOT / weights).read_bytes()).hexdigest()
     for document in documents:
-        check(ROOT / document, documented_table(record))
+        check(ROOT / document, documented_table(record), marker=marker)

@@ -29,6 +29,11 @@ def test_info__json(panoptic, tiny_model):
     assert facts['provenance'] == {'origin': 'test fixture'}
 
 
+def test_info__a_shipped_model_by_its_name(panoptic):
+    facts = json.loads(panoptic('info', 'panoptic_fast_int8.onnx', '--json').stdout)
+    assert facts['precision'] == 'int8'
+
+
 def test_info__a_model_that_breaks_the_contract(panoptic, make_model):
     path = make_model(lambda model: helper.set_model_props(model, {}), name='bare.onnx')
     done = panoptic('info', path)

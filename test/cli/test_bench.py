@@ -10,23 +10,23 @@ import cv2
 import pytest
 
 
-def test_bench__the_shipped_model(panoptic, tmp_path):
+def test_bench__the_shipped_models(panoptic, tmp_path):
     done = panoptic(
         'bench', '--engines', 'onnxruntime', '--devices', 'cpu', '--precisions', 'fp32', 'bf16',
         '--rounds', 2, '--json', tmp_path / 'bench.json', '--plot', tmp_path / 'bench.png',
         timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert '[1/4] panoptic onnxruntime cpu fp32 threads=1: ready' in done.stderr
+    assert '[1/12] panoptic onnxruntime cpu fp32 threads=1: ready' in done.stderr
     assert re.search(
         r'^not measured: panoptic onnxruntime cpu bf16 threads=2: ', done.stdout, re.M
     )
-    table = re.findall(r'^panoptic +onnxruntime +CPU +fp32 +(\d)', done.stdout, re.MULTILINE)
-    assert table == ['1', '2']
+    table = re.findall(r'^(\w+) +onnxruntime +CPU +fp32 +(\d)', done.stdout, re.MULTILINE)
+    assert table == [(name, n) for name in ('panoptic', 'panoptic_fast') for n in '12']
 
     report = json.loads((tmp_path / 'bench.json').read_text())
-    assert [row['threads'] for row in report['rows']] == [1, 2]
-    assert len(report['missing']) == 2
+    assert [row['threads'] for row in report['rows']] == [1, 2, 1, 2]
+    assert len(report['missing']) == 8  # bf16 in all, and fp32 of the 8 bit file
     first = report['rows'][0]
     assert first['cpu_ratio'] == {'q1': 1, 'median': 1, 'q3': 1}
     assert len(first['samples']['cpu_ms']) == 2

@@ -105,7 +105,7 @@ def test_compress__silu_fades_into_relu(config, training, tmp_path):
     settings = [
         yaml.safe_load((out / f'round_{n}/tuning/config.yaml').read_text()) for n in (1, 2)
     ]
-    assert [s['fade_share'] for s in settings] == [0.5, 0.0]
+    assert [s['fade_share'] for s in settings] == [0.3, 0.0]
     operators = {node.op_type for node in onnx.load(out / 'student.onnx').graph.node}
     assert 'Relu' in operators
 

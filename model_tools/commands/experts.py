@@ -27,7 +27,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         type=Path,
         nargs='+',
         metavar='FILE',
-        help='model files of the first rows (default: the shipped)',
+        help='model files of the first rows (default: the shipped ones)',
     )
     parser.add_argument(
         '--data', type=Path, required=True, help='labelled data set: folder or tar shards'

@@ -42,10 +42,11 @@ def _run(arguments: argparse.Namespace) -> None:
     from model_tools.compression.quantization.quantize import quantize
     from model_tools.data.label_set import load_label_set
     from model_tools.data.readers import ReaderSettings, open_data
+    from panoptic_perception.engines import find_model
 
     data = open_data(arguments.data, ReaderSettings(labels=load_label_set(arguments.labels)))
     result = quantize(
-        arguments.model,
+        find_model(arguments.model),
         data,
         arguments.out,
         images=arguments.images,

@@ -22,15 +22,20 @@ class CommandError(StatedError):
     """A command cannot go on; the message is the sentence for the user."""
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose the model file and how it runs."""
-    group = parser.add_argument_group('model')
-    group.add_argument(
+def add_model_option(parser: argparse._ActionsContainer) -> None:
+    """Add the option that chooses the model file."""
+    parser.add_argument(
         '--model',
         type=Path,
         metavar='FILE',
         help='path, or name of a shipped one (default: panoptic.onnx)',
     )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose the model file and how it runs."""
+    group = parser.add_argument_group('model')
+    add_model_option(group)
     group.add_argument('--engine', default='auto', help='auto, onnxruntime or openvino')
     group.add_argument('--device', default='auto', help='auto, cpu, cuda or tensorrt')
     group.add_argument(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from panoptic_perception.cli.common import (
     CommandError,
+    add_model_option,
     check_out_is_no_input,
     make_folder,
     progress,
@@ -47,12 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `panoptic demo`."""
     parser.add_argument('input', nargs='?', type=Path, metavar='INPUT')
     parser.add_argument('--out', type=Path, default=Path('out/demo'), metavar='DIR')
-    parser.add_argument(
-        '--model',
-        type=Path,
-        metavar='FILE',
-        help='path, or name of a shipped one (default: panoptic.onnx)',
-    )
+    add_model_option(parser)
     parser.add_argument(
         '--rate', type=replay_rate, default=1.0, metavar='R', help='speed, default 1'
     )

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from panoptic_perception.cli.common import add_model_option
 from panoptic_perception.core.errors import StatedError
 
 HELP = 'check this machine and name the cure of what is missing'
@@ -38,12 +39,7 @@ class Finding(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `panoptic doctor`."""
-    parser.add_argument(
-        '--model',
-        type=Path,
-        metavar='FILE',
-        help='path, or name of a shipped one (default: panoptic.onnx)',
-    )
+    add_model_option(parser)
 
 
 def main(args: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ class Way(NamedTuple):
 
 
 # All ways, best first, each with the precisions of the model files that it runs.
-# In fp32 on a CPU the two engines are equally fast on the shipped network, and ONNX Runtime starts
+# In fp32 on a CPU ONNX Runtime is as fast as OpenVINO on the shipped networks or faster, starts
 # faster and is the reference. Missing: fp32 of TensorRT because it would be TF32 on recent GPUs,
 # bf16 and fp16 on the CPU of ONNX Runtime because they are fp32.
 WAYS: dict[Way, tuple[str, ...]] = {

@@ -70,6 +70,16 @@ def partners(found: NetworkOutput, expected: NetworkOutput) -> tuple[np.ndarray,
     return ious, scores
 
 
+def all_partners(
+    found: list[NetworkOutput], expected: list[NetworkOutput], model: str = ''
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `partners` does of the confident boxes of all images; there are many."""
+    pairs = [partners(f, confident(e, model)) for f, e in zip(found, expected, strict=True)]
+    ious, score_differences = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    assert len(ious) > 200
+    return ious, score_differences
+
+
 def confident(output: NetworkOutput, model: str = '') -> NetworkOutput:
     """Return the boxes that a shipped model's threshold keeps, and the masks as they are."""
     kept = output.scores >= read_model(find_model(model)).thresholds.score
@@ -77,9 +87,9 @@ def confident(output: NetworkOutput, model: str = '') -> NetworkOutput:
     return NetworkOutput(*(array[kept] for array in boxes), output.drivable, output.lane)
 
 
-def mask_iou(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
-    """Return the IoU of masks, all pictures together."""
-    found, expected = np.stack(found) >= 128, np.stack(expected) >= 128
+def mask_iou(name: str, *outputs: list[NetworkOutput]) -> float:
+    """Return the IoU of two networks' masks of a name, all pictures together."""
+    found, expected = (np.stack([getattr(o, name) for o in out]) >= 128 for out in outputs)
     return (found & expected).sum() / (found | expected).sum()
 
 
@@ -108,14 +118,12 @@ def test_bf16__answers_within_what_was_measured(images, expected):
     engine = load_engine(find_model(), engine='openvino', precision='bf16')
     assert engine.info.precision == 'bf16'
     found = [engine.run(image[None]) for image in images]
-    pairs = [partners(f, confident(e)) for f, e in zip(found, expected, strict=True)]
-    ious, score_differences = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    assert len(ious) > 200
+    ious, score_differences = all_partners(found, expected)
     assert np.quantile(ious, 0.5) >= 0.95
     assert np.quantile(ious, 0.05) >= 0.9
     assert np.quantile(score_differences, 0.95) <= 0.03
     for name, bound in (('drivable', 0.98), ('lane', 0.9)):
-        assert mask_iou(*([getattr(o, name) for o in out] for out in (found, expected))) >= bound
+        assert mask_iou(name, found, expected) >= bound
 
 
 def test_int8__answers_within_what_was_measured(images):
@@ -132,17 +140,12 @@ def test_int8__answers_within_what_was_measured(images):
     assert (engine.info.engine, engine.info.precision) == ('openvino', 'int8')
     expected = [exact.run(image[None]) for image in images]
     found = [engine.run(image[None]) for image in images]
-    pairs = [
-        partners(f, confident(e, 'panoptic_fast.onnx'))
-        for f, e in zip(found, expected, strict=True)
-    ]
-    ious, score_differences = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    assert len(ious) > 200
+    ious, score_differences = all_partners(found, expected, 'panoptic_fast.onnx')
     assert np.quantile(ious, 0.5) >= 0.9
     assert np.quantile(ious, 0.05) >= 0.6
     assert np.quantile(score_differences, 0.95) <= 0.15
     for name, bound in (('drivable', 0.97), ('lane', 0.95)):
-        assert mask_iou(*([getattr(o, name) for o in out] for out in (found, expected))) >= bound
+        assert mask_iou(name, found, expected) >= bound
 
 
 @pytest.mark.parametrize(('precision', 'hint'), [('fp32', 'f32'), ('bf16', 'bf16')])

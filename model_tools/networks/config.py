@@ -13,7 +13,6 @@ from model_tools.networks.blocks import Activation, Convolution
 SIZES: dict[str, dict[str, Any]] = {
     'n': {
         'convolution': 'separable',
-        'activation': 'silu',
         'backbone_widths': (16, 32, 64, 128, 256),
         'detection_width': 64,
         'segmentation_width': 32,
@@ -36,7 +35,8 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 """Settings of each size that differ from the defaults; `model_tools summary` tells their cost.
 
-`n` has the shapes of YOLOX-nano, whose public weights it can begin with.
+`n` has the shapes of YOLOX-nano, whose public weights it can begin with if `activation` is `silu`,
+as theirs.
 """
 
 

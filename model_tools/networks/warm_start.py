@@ -15,6 +15,7 @@ from torch import nn
 from model_tools.networks.blocks import ConvBlock
 from model_tools.networks.panoptic_net import PanopticNet
 
+ACTIVATION = 'silu'
 COCO_CLASSES = {'vehicle': (2, 5, 7), 'person': (0,), 'cycle': (1, 3)}
 
 
@@ -33,6 +34,11 @@ def warm_start(net: PanopticNet, path: Path) -> list[str]:
         graph = onnx.load(path).graph
     except DecodeError as error:
         raise WarmStartError(f"'{path}': expected an ONNX file of YOLOX-nano: {error}") from error
+    if net.config.activation != ACTIVATION:
+        raise WarmStartError(
+            f"'{path}': was trained with {ACTIVATION}, network.activation is "
+            f"'{net.config.activation}': set it to {ACTIVATION}"
+        )
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     folded = [v for k, v in tensors.items() if k.startswith('onnx::Conv_')]
     pairs = list(zip(folded[::2], folded[1::2], strict=True))

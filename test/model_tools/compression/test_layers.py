@@ -45,12 +45,13 @@ def test_layers_of__nothing():
     assert layers_of(nn.Identity(), (16, 8)) == []
 
 
-@pytest.mark.parametrize('size', ['n', 's'])
+@pytest.mark.parametrize(('size', 'activation'), [('n', 'silu'), ('n', 'relu'), ('s', 'relu')])
 @pytest.mark.parametrize('training', [False, True])
-def test_layers_of__every_convolution_with_its_activation(size, training):
-    net = PanopticNet(NetworkConfig.from_dict({'size': size})).train(training)
+def test_layers_of__every_convolution_with_its_activation(size, activation, training):
+    config = NetworkConfig.from_dict({'size': size, 'activation': activation})
+    net = PanopticNet(config).train(training)
     layers = [layer for layer in layers_of(net, (96, 64)) if layer.is_convolution]
     assert len(layers) == sum(isinstance(m, nn.Conv2d) for m in net.modules())
     activated = [layer for layer in layers if layer.activation]
-    assert {layer.activation for layer in activated} == {'Silu' if size == 'n' else 'Relu'}
+    assert {layer.activation for layer in activated} == {activation.capitalize()}
     assert len(layers) - len(activated) == 8  # logits and distances of 3 strides, two masks

@@ -69,4 +69,4 @@ def test_sizes__kinds_of_convolutions(size):
     grouped = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
     assert bool(grouped) == (size == 'n')
     activations = {type(m) for m in net.modules() if type(m) in ACTIVATIONS.values()}
-    assert activations == {torch.nn.SiLU if size == 'n' else torch.nn.ReLU}
+    assert activations == {torch.nn.ReLU}

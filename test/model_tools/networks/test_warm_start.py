@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -23,7 +25,7 @@ LEVELS = range(3)
 @pytest.fixture
 def net():
     torch.manual_seed(0)
-    return PanopticNet(NetworkConfig.from_dict({'size': 'n'}))
+    return PanopticNet(NetworkConfig.from_dict({'size': 'n', 'activation': 'silu'}))
 
 
 @pytest.fixture
@@ -56,6 +58,14 @@ def test_warm_start__folded_convolution_is_kept(net, export):
     groups = block[0].groups
     expected = F.silu(F.conv2d(x, weight, bias, block[0].stride, 1, groups=groups))
     torch.testing.assert_close(block(x), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_warm_start__with_another_activation(net, export):
+    other = PanopticNet(replace(net.config, activation='relu'))
+    before = other.backbone.stem[0].weight.clone()
+    with pytest.raises(WarmStartError, match=r"trained with silu, network.activation is 'relu'"):
+        warm_start(other, export)
+    assert torch.equal(other.backbone.stem[0].weight, before)
 
 
 def test_warm_start__class_rows_are_means_of_coco_classes(net, export):

@@ -34,7 +34,7 @@ def yolox(tmp_path):
 
 
 def test_begin__public_weights_are_kept_measured_and_trained_slowly(config, yolox, tmp_path):
-    network = NetworkConfig.from_dict({'size': 'n'})
+    network = NetworkConfig.from_dict({'size': 'n', 'activation': 'silu'})
     config = replace(config, epochs=2, network=network, warm_start=str(yolox), warm_start_rate=0.0)
     state = load_checkpoint(train(config, tmp_path / 'run', stop_after=1))
     assert 'encoder.lateral5' in state['warm_started']

@@ -32,9 +32,10 @@ from model_tools.training.checkpoint import (
     network_of,
     save_weights,
 )
-from model_tools.training.config import TrainingConfig, without_folders
+from model_tools.training.config import TrainingConfig
 from model_tools.training.examination import Examiner
 from model_tools.training.input import load_input
+from model_tools.training.places import without_folders
 from model_tools.training.start import load_teacher
 from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train

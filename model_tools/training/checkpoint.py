@@ -15,7 +15,7 @@ import torch
 
 from model_tools.networks.config import NetworkConfig, NetworkConfigError
 from model_tools.networks.panoptic_net import PanopticNet
-from model_tools.training.config import without_folders
+from model_tools.training.places import without_folders
 from panoptic_perception.core.files import durable, whole_file
 
 SCHEMA = 2

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,12 +26,8 @@ from model_tools.settings import (
     read_settings,
     whole,
 )
+from model_tools.training.checkpoint import load_checkpoint
 
-PATHS = (
-    'data', 'synthetic', 'cache', 'warm_start', 'start', 'refit', 'distillation.teacher',
-    'distillation.unlabelled',
-)  # fmt: skip
-"""Settings that are places on a machine."""
 MOST_PIXELS = 8192
 LONGEST_FADE = 0.9
 """Share of a run; the rest of it must learn with what it will run with."""
@@ -62,7 +58,7 @@ class TrainingConfig:
     warm_start: str = ''
     """YOLOX-nano ONNX file; empty: random weights."""
     start: str = ''
-    """Checkpoint or weights file of the same architecture to begin from; empty: none."""
+    """Checkpoint or weights file to begin from, of the same architecture; empty: none."""
     refit: str = ''
     """The same of a network with other convolutions, which ours is fitted to; empty: none."""
     input_wh: tuple[int, int] = (640, 384)
@@ -172,8 +168,23 @@ _RULES: Mapping[str, Rule] = {
 
 
 def load_config(path: Path, overrides: Mapping[str, object] | None = None) -> TrainingConfig:
-    """Read a YAML file; `overrides` win, their keys dotted for what is nested."""
-    return training_config(read_settings(path, overrides), f"'{path}'")
+    """Read a YAML file; `overrides` win, their keys dotted for what is nested.
+
+    Without a word on `network` it is that of `start`.
+
+    Raises:
+        ConfigError: A key is unknown, or a value out of range.
+        CheckpointError: `start` is asked for its network, and is none of ours.
+
+    """
+    values = read_settings(path, overrides)
+    config = training_config(values, f"'{path}'")
+    if not config.start or values.get('network'):
+        return config
+    network = NetworkConfig.from_dict(load_checkpoint(Path(config.start))['network'])
+    if config.fade_share:
+        network = replace(network, activation='relu')
+    return replace(config, network=network)
 
 
 def training_config(values: Mapping[str, Any], where: str) -> TrainingConfig:
@@ -188,15 +199,3 @@ def training_config(values: Mapping[str, Any], where: str) -> TrainingConfig:
     if (distillation := values.pop('distillation', None)) is not None:
         nested['distillation'] = Distillation.from_dict(mapping(distillation, 'distillation'))
     return TrainingConfig(**values, **nested)
-
-
-def without_folders(values: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-    """Return plain settings of whose paths only the names are left: which, but not where."""
-    return {
-        k: without_folders(v, f'{prefix}{k}.')
-        if isinstance(v, Mapping)
-        else Path(v).name
-        if f'{prefix}{k}' in PATHS
-        else v
-        for k, v in values.items()
-    }

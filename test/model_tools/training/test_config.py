@@ -7,8 +7,9 @@ import yaml
 from model_tools.compression.distillation import Distillation
 from model_tools.data.augmentation import TRAINING
 from model_tools.networks.config import NetworkConfig
-from model_tools.settings import ConfigError, plain_values, read_value
-from model_tools.training.config import TrainingConfig, load_config, without_folders
+from model_tools.settings import ConfigError, read_value
+from model_tools.training.checkpoint import CheckpointError, save_checkpoint
+from model_tools.training.config import TrainingConfig, load_config
 
 
 @pytest.fixture
@@ -126,20 +127,34 @@ def test_load_config__distillation_is_off_unless_a_key_of_it_is_given(write):
     assert given.distillation == Distillation('t.pt')
 
 
-def test_without_folders__names_of_all_paths():
-    config = TrainingConfig(
-        data='/a/roads',
-        start='/b/s.pt',
-        distillation=Distillation('/c/t.pt', unlabelled='/d/more'),
-    )
-    values = without_folders(config.to_dict())
-    assert (values['data'], values['start'], values['cache']) == ('roads', 's.pt', '')
-    assert values['distillation']['teacher'] == 't.pt'
-    assert values['distillation']['unlabelled'] == 'more'
-    assert values['network'] == plain_values(config.network.to_dict())
+@pytest.fixture
+def start(tmp_path):
+    """Write weights of an unusual network; return their path and its settings."""
+    network = NetworkConfig(activation='silu', detection_width=32).to_dict()
+    path = tmp_path / 'start.pt'
+    save_checkpoint(path, {'network': network, 'training': {}, 'averaged': {}})
+    return path, network
 
 
-@pytest.mark.parametrize('name', ['training', 'teacher', 'tiny'])
+def test_load_config__network_of_the_start(write, start):
+    path, network = start
+    config = load_config(write('{data: d, int8: true}'), {'start': str(path)})
+    assert config.network == NetworkConfig.from_dict(network)
+    fading = load_config(write(f'{{data: d, start: {path}, fade_share: 0.3}}'))
+    assert fading.network == NetworkConfig.from_dict({**network, 'activation': 'relu'})
+
+
+def test_load_config__network_that_is_given_beside_a_start(write, start):
+    config = load_config(write('{data: d, network: {size: n}}'), {'start': str(start[0])})
+    assert config.network == NetworkConfig.from_dict({'size': 'n'})
+
+
+def test_load_config__no_start_where_it_is_said_to_be(write):
+    with pytest.raises(CheckpointError, match=r"'nowhere\.pt': no such checkpoint"):
+        load_config(write('{data: d, start: nowhere.pt}'))
+
+
+@pytest.mark.parametrize('name', ['training', 'teacher', 'int8', 'tiny'])
 def test_shipped_settings__load(name):
     path = Path(__file__).parents[3] / 'config' / f'{name}.yaml'
     config = load_config(path, {'data': 'd'})

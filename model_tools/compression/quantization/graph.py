@@ -71,6 +71,8 @@ def quantize_graph(
 
     """
     nncf = _nncf()
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
     model = _named(model)
     parts = network_parts(model)
     spared = [*_after(model), *(name for part in in_float for name in parts[part])]
@@ -81,6 +83,10 @@ def quantize_graph(
                 nncf.Dataset(list(images), lambda image: {'image': image[None]}),
                 # Symmetric ranges: engines are fastest with them, and ReLU leaves nothing below 0.
                 preset=nncf.QuantizationPreset.PERFORMANCE,
+                # The greatest number of all images, not the mean of theirs, which would clip.
+                advanced_parameters=nncf.AdvancedQuantizationParameters(
+                    activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
+                ),
                 ignored_scope=nncf.IgnoredScope(names=spared, validate=False),
                 subset_size=len(images),
             )

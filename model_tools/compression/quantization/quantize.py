@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from model_tools.compression.gate import GateError, fallen, flat_scores, task_of
 from model_tools.compression.quantization.calibration import calibration_images, survey
+from model_tools.compression.quantization.equalization import equalized
 from model_tools.compression.quantization.graph import (
     QuantizationError,
     network_parts,
@@ -171,11 +172,12 @@ class _Attempts:
         images: int,
         max_skipped: float,
     ) -> None:
-        self.info, self.model = info, model
+        self.info = info
         self._max_skipped = max_skipped
         scenes, spared = survey(data, groups, max_skipped=max_skipped)
         self._holdout = Subset(data, 'train', spared)
         self.images: list[np.ndarray] = calibration_images(data, scenes, images, info.input_wh)
+        self.model = equalized(model, self.images)
 
     def make(self, path: Path, in_float: Collection[str]) -> dict[str, float]:
         """Write a file of which some parts are in float32; return its scores."""

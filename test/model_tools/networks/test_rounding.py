@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
+from torch import nn
 
 from model_tools.networks.blocks import ConvBlock
 from model_tools.networks.config import NetworkConfig
@@ -27,6 +28,15 @@ from model_tools.networks.rounding import (
 def test_rounded_input(values, expected):
     found = rounded_input(torch.tensor(values))
     torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', [torch.float32, torch.bfloat16])
+def test_rounded_input__each_channel_has_its_own_levels(kind):
+    x = torch.tensor([[255.0, 3.4], [2.55, 0.012], [-1.27, 0.016], [0.0, 0.0]], dtype=kind)
+    found = rounded_input(x.reshape(1, 4, 1, 2), by_channel=True)
+    expected = torch.tensor([[255.0, 3.0], [2.55, 0.01], [-1.27, 0.02], [0.0, 0.0]])
+    assert found.dtype == kind
+    torch.testing.assert_close(found.float().reshape(4, 2), expected, rtol=5e-3, atol=1e-6)
 
 
 def test_rounded_weight__each_filter_has_its_own_levels():
@@ -70,3 +80,15 @@ def test_round_in_training__answers_change_a_little(net):
         after = net(x).drivable
     difference = (after - before).std() / before.std()
     assert 1e-4 < difference < 0.3
+
+
+def test_rounding_conv__a_small_channel_survives_only_before_a_depthwise_convolution():
+    x = torch.tensor([255.0, 0.4]).reshape(1, 2, 1, 1)
+    deep = nn.Conv2d(2, 2, 1, groups=2, bias=False)
+    wide = nn.Conv2d(2, 2, 1, bias=False)
+    with torch.no_grad():
+        deep.weight.fill_(1.0)
+        wide.weight.copy_(torch.eye(2).reshape(2, 2, 1, 1))
+    for conv, expected in ((deep, [255.0, 0.4]), (wide, [255.0, 0.0])):
+        conv.__class__ = RoundingConv
+        torch.testing.assert_close(conv(x).detach().flatten(), torch.tensor(expected))

@@ -9,6 +9,7 @@ import pytest
 from model_tools.cli import main
 from model_tools.compression.gate import GateError
 from model_tools.compression.quantization import quantize as module
+from model_tools.compression.quantization.equalization import equalized, find_links
 from model_tools.compression.quantization.graph import (
     QuantizationError,
     network_parts,
@@ -81,6 +82,21 @@ def _in_8_bits(model):
                 _, kind, block, *_ = weight.input[0].split('.')
                 found.add(kind if kind in ('drivable', 'lane') else f'{kind}.{block}')
     return found
+
+
+def test_equalized__a_model_file_answers_as_before(source, data, tmp_path):
+    image = data.read('val', 'road_0', None).image
+    path = tmp_path / 'equalized.onnx'
+    model = equalized(onnx.load(source), [image])
+    links = find_links(model)
+    operators = [node.op_type for node in model.graph.node]
+    assert len(links) > operators.count('Relu') / 2
+    onnx.save(model, path)
+    before, after = (load_engine(p).run(image[None]) for p in (source, path))
+    np.testing.assert_allclose(after.boxes, before.boxes, atol=1e-2)
+    np.testing.assert_allclose(after.scores, before.scores, atol=1e-4)
+    for found, expected in ((after.drivable, before.drivable), (after.lane, before.lane)):
+        assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 
 
 def test_quantize_graph__what_is_in_8_bits(source, images):

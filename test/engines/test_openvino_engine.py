@@ -130,8 +130,8 @@ def test_int8__answers_within_what_was_measured(images):
     """
     Hold the shipped 8 bit file to its measured difference from the float32 file it was made of.
 
-    Median and worst twentieth of the boxes: IoU 0.93 and 0.71, scores off by 0.016 and 0.095.
-    Masks of all images together: IoU 0.98 of the drivable area, 0.97 of the lane lines.
+    Median and worst twentieth of the boxes: IoU 0.968 and 0.833, scores off by 0.007 and 0.035.
+    Masks of all images together: IoU 0.986 of the drivable area, 0.975 of the lane lines.
     """
     exact = load_engine(find_model('panoptic_fast.onnx'), engine='onnxruntime', device='cpu')
     engine = load_engine(find_model('panoptic_fast_int8.onnx'))
@@ -141,11 +141,11 @@ def test_int8__answers_within_what_was_measured(images):
     expected = [exact.run(image[None]) for image in images]
     found = [engine.run(image[None]) for image in images]
     ious, score_differences = all_partners(found, expected, 'panoptic_fast.onnx')
-    assert np.quantile(ious, 0.5) >= 0.9
-    assert np.quantile(ious, 0.05) >= 0.6
-    assert np.quantile(score_differences, 0.95) <= 0.15
-    for name, bound in (('drivable', 0.97), ('lane', 0.95)):
-        assert mask_iou(name, found, expected) >= bound
+    assert np.quantile(ious, 0.5) >= 0.95
+    assert np.quantile(ious, 0.05) >= 0.75
+    assert np.quantile(score_differences, 0.95) <= 0.06
+    for name in ('drivable', 'lane'):
+        assert mask_iou(name, found, expected) >= 0.97
 
 
 @pytest.mark.parametrize(('precision', 'hint'), [('fp32', 'f32'), ('bf16', 'bf16')])

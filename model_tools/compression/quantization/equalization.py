@@ -7,6 +7,7 @@ that read it undo it: the network answers as before (Nagel et al., ICCV 2019, ar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -52,14 +53,16 @@ def equalized(model: onnx.ModelProto, images: Sequence[np.ndarray]) -> onnx.Mode
         for name in link.source.input[1:]:
             _multiply(weights[name], 1 / scale, axis=0)
         for node in link.readers:
-            _multiply(weights[node.input[1]], scale, axis=0 if _is_depthwise(node) else 1)
+            weight = weights[node.input[1]]
+            _multiply(weight, scale, axis=0 if _is_depthwise(node, weight) else 1)
     return copy
 
 
 def find_links(model: onnx.ModelProto) -> list[Link]:
     """Return the places of a graph where channels can be scaled, in topological order."""
     graph = model.graph
-    weights = {t.name for t in graph.initializer}
+    uses = Counter(name for node in graph.node for name in node.input)
+    own = {t.name: t for t in graph.initializer if uses[t.name] == 1}
     outputs = {output.name for output in graph.output}
     made_by = {name: node for node in graph.node for name in node.output}
     read_by: dict[str, list[onnx.NodeProto]] = {}
@@ -72,22 +75,25 @@ def find_links(model: onnx.ModelProto) -> list[Link]:
         source, readers = made_by.get(signed), read_by.get(tensor, [])
         if source is None or not readers or len(read_by[signed]) > 1 or outputs & {signed, tensor}:
             continue
-        if all(_can_scale(node, weights) for node in (source, *readers)):
+        if _is_convolution(source, own) and all(_undoes_scale(node, own) for node in readers):
             links.append(Link(source, tensor, readers))
     return links
 
 
-def _can_scale(node: onnx.NodeProto, weights: set[str]) -> bool:
-    """Return whether a node is a convolution with weights, dense or by channel."""
-    return (
-        node.op_type == 'Conv'
-        and set(node.input[1:]) <= weights
-        and (_groups(node) == 1 or _is_depthwise(node))
+def _is_convolution(node: onnx.NodeProto, weights: Weights) -> bool:
+    """Return whether a node is a convolution whose weights are its own."""
+    return node.op_type == 'Conv' and set(node.input[1:]) <= set(weights)
+
+
+def _undoes_scale(node: onnx.NodeProto, weights: Weights) -> bool:
+    """Return whether a node is a convolution that reads all channels alike, or each alone."""
+    return _is_convolution(node, weights) and (
+        _groups(node) == 1 or _is_depthwise(node, weights[node.input[1]])
     )
 
 
-def _is_depthwise(node: onnx.NodeProto) -> bool:
-    return _groups(node) > 1
+def _is_depthwise(node: onnx.NodeProto, weight: onnx.TensorProto) -> bool:
+    return _groups(node) == weight.dims[0] > 1 and weight.dims[1] == 1
 
 
 def _groups(node: onnx.NodeProto) -> int:
@@ -116,24 +122,21 @@ def _scale(ranges: np.ndarray, readers: Sequence[onnx.NodeProto], weights: Weigh
     size = np.maximum(ranges, LEAST * ranges.max())
     if not size.max() > 0:
         return np.ones_like(size)
-    dense = [_values(weights, node) for node in readers if not _is_depthwise(node)]
+    read_with = [(node, weights[node.input[1]]) for node in readers]
+    dense = [_heed(weight) for node, weight in read_with if not _is_depthwise(node, weight)]
     if dense:
-        size = np.sqrt(size / np.max([_heed(weight) for weight in dense], 0))
+        size = np.sqrt(size / np.max(dense, 0))
     return size / size.max()
 
 
-def _heed(weight: np.ndarray) -> np.ndarray:
+def _heed(weight: onnx.TensorProto) -> np.ndarray:
     """Return how much some output heeds each input, relative to what it heeds most.
 
     Each output (O, C, H, W) has a range of weights of its own.
     """
-    most = np.abs(weight).max((2, 3))
+    most = np.abs(numpy_helper.to_array(weight)).max((2, 3))
     share = most / np.maximum(most.max(1, keepdims=True), np.finfo(np.float32).tiny)
     return np.maximum(share.max(0), LEAST)
-
-
-def _values(weights: Weights, node: onnx.NodeProto) -> np.ndarray:
-    return numpy_helper.to_array(weights[node.input[1]])
 
 
 def _multiply(tensor: onnx.TensorProto, factors: np.ndarray, *, axis: int) -> None:

@@ -27,7 +27,8 @@ def markdown(table: Mapping[str, Any]) -> str:
         'holds both but for the letterbox. Ratio: CPU time of the whole against the first row, '
         'image by image, with quartiles: it holds on a busy machine, the times do not.',
         _times(rows),
-        '![Scores on all images against time](pareto.png)',
+        '![Scores on all images against time, filled where no other is faster and better]'
+        '(pareto.png)',
         _machine(table['machine']),
         '## Networks',
         _networks(rows),

@@ -116,6 +116,8 @@ def test_equalized__answers_are_the_same_with_several_readers(images):
 
 
 DEEP = conv('deep', 'stem_relu', EYE)
+DEEP_AGAIN = helper.make_node('Conv', ['x', 'deep.weight'], ['again'])  # with the same weights
+WIDE = [conv('wide', 'x', np.ones((4, 3))), relu('wide')]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +131,8 @@ DEEP = conv('deep', 'stem_relu', EYE)
         ([*STEM, DEEP], 'deep', ['stem']),
         ([*STEM, DEEP, add('deep', 'stem')], 'sum', []),
         ([relu('x'), conv('deep', 'x_relu', EYE)], 'deep', []),
+        ([*WIDE, conv('deep', 'wide_relu', [[1, 1], [1, 1]], groups=2)], 'deep', []),
+        ([*STEM, DEEP, (DEEP_AGAIN, [])], 'again', ['deep']),
     ],
 )
 def test_find_links__none_where_others_would_see_it(parts, out, others):

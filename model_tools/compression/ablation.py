@@ -14,10 +14,11 @@ import torch
 import yaml
 
 from model_tools.compression.ablation_config import NARROW, Ablation, folder_name
-from model_tools.compression.ablation_report import DELTA_M, HOLDOUT, delta_m, draw, joined, tables
+from model_tools.compression.ablation_report import DELTA_M, STAGES, delta_m, draw, joined, tables
 from model_tools.compression.compress import TIMINGS, compress
 from model_tools.compression.config import CompressionConfig
 from model_tools.compression.costs import Macs, Parameters, make_cost
+from model_tools.compression.folder import CompressionFolder
 from model_tools.compression.gate import GateError, flat_scores
 from model_tools.compression.importance import EvidenceError
 from model_tools.compression.narrow import narrow_network
@@ -39,6 +40,8 @@ from panoptic_perception.engines import ModelInfo, read_model
 
 TEACHER = 'teacher'
 """Name of the first row, and of its model file."""
+STUDENT, PRUNED = 'student.onnx', 'pruned.onnx'
+"""Model files of a variant: tuned, and before that with nothing but its norms recalibrated."""
 
 
 def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
@@ -56,7 +59,7 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
     for seed in ablation.seeds:
         for variant in ablation.variants:
             folder = _folder(out, variant, seed)
-            if (folder / 'student.onnx').is_file() or (folder / 'failed.txt').is_file():
+            if _is_done(folder):
                 continue
             if stop.due():
                 return False
@@ -85,7 +88,7 @@ def _begin(ablation: Ablation, out: Path) -> None:
         data, input_wh = Path(config.training.data), config.training.input_wh
         release(teacher, data, _teacher_file(out), input_wh=input_wh)
     settings = {**plain_values(asdict(ablation)), 'teacher_sha256': file_sha256(teacher)}
-    if known not in (None, settings):
+    if known not in (None, settings) and any(_is_done(f) for f in out.glob('*/seed_*')):
         raise ConfigError(
             f"'{out}': holds a comparison with other settings or another teacher, those of "
             f"'{path}'; give them, or another --out"
@@ -97,16 +100,24 @@ def _folder(out: Path, variant: str, seed: int) -> Path:
     return out / folder_name(variant) / f'seed_{seed}'
 
 
+def _is_done(folder: Path) -> bool:
+    return (folder / STUDENT).is_file() or (folder / 'failed.txt').is_file()
+
+
 def _make(ablation: Ablation, variant: str, seed: int, folder: Path, stop: Stop) -> bool:
     config = ablation.settings(variant, seed)
+    data = Path(config.training.data)
     epochs = ablation.variants[variant].get(NARROW)
     if epochs is None:
-        return compress(config, folder, stop=stop) is not None
+        if compress(config, folder, stop=stop) is None:
+            return False
+        release(CompressionFolder(folder).round(config.rounds).pruned, data, folder / PRUNED)
+        return True
     assert isinstance(epochs, int)
     weights = _train_narrow(config, epochs, folder, stop)
     if weights is None:
         return False
-    release(weights, Path(config.training.data), folder / 'student.onnx')
+    release(weights, data, folder / STUDENT)
     return True
 
 
@@ -146,31 +157,34 @@ def _rows(ablation: Ablation, out: Path) -> list[dict[str, Any]]:
             'seeds': [],
             'costs': joined([_costs(teacher)]),
             'scores': joined([reference]),
-            **{kind: {} for kind in HOLDOUT},
+            **{kind: {} for kind in STAGES},
         }
     ]
     for variant in ablation.variants:
-        models = _made(ablation, variant, out)
-        scores = [_scores(model) for model in models.values()]
+        models = _made(ablation, variant, out, STUDENT)
+        pruned = _made(ablation, variant, out, PRUNED)
         folders = [_folder(out, variant, seed) for seed in models]
         rows.append(
             {
                 'variant': variant,
                 'seeds': list(models),
                 'costs': joined(_costs(model) for model in models.values()),
-                'scores': joined({DELTA_M: delta_m(s, reference), **s} for s in scores),
-                **{
-                    kind: joined(_holdout(folder, stage) for folder in folders)
-                    for kind, stage in HOLDOUT.items()
-                },
+                'scores': joined(_compared(_scores(m), reference) for m in models.values()),
+                'pruned': joined(_compared(_scores(m), reference) for m in pruned.values()),
+                'holdout_pruned': joined(_holdout(folder, 'pruned') for folder in folders),
+                'holdout': joined(_holdout(folder, 'tuned') for folder in folders),
             }
         )
     return rows
 
 
-def _made(ablation: Ablation, variant: str, out: Path) -> dict[int, ModelInfo]:
-    paths = {seed: _folder(out, variant, seed) / 'student.onnx' for seed in ablation.seeds}
+def _made(ablation: Ablation, variant: str, out: Path, name: str) -> dict[int, ModelInfo]:
+    paths = {seed: _folder(out, variant, seed) / name for seed in ablation.seeds}
     return {seed: read_model(path) for seed, path in paths.items() if path.is_file()}
+
+
+def _compared(scores: Mapping[str, float], reference: Mapping[str, float]) -> dict[str, float]:
+    return {DELTA_M: delta_m(scores, reference), **scores}
 
 
 def _scores(model: ModelInfo) -> dict[str, float]:
@@ -189,14 +203,13 @@ def _holdout(folder: Path, stage: str) -> dict[str, float]:
     record = json.loads(path.read_text()) if path.is_file() else None
     if not record or not (found := record['rounds'][-1][stage]['holdout']):
         return {}
-    scores = flat_scores(found)
-    return {DELTA_M: delta_m(scores, flat_scores(record['teacher']['holdout'])), **scores}
+    return _compared(flat_scores(found), flat_scores(record['teacher']['holdout']))
 
 
 def _time(ablation: Ablation, rows: list[dict[str, Any]], out: Path) -> None:
     """Put into each row the milliseconds of its files."""
     models = [[read_model(_teacher_file(out))]] + [
-        list(_made(ablation, variant, out).values()) for variant in ablation.variants
+        list(_made(ablation, variant, out, STUDENT).values()) for variant in ablation.variants
     ]
     files = [model.path for row in models for model in row]
     times = iter(compare_files(files, threads=1, repeats=TIMINGS))

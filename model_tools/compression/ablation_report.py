@@ -15,8 +15,12 @@ from tabulate import tabulate
 from model_tools.compression.gate import task_of
 
 DELTA_M = 'delta_m %'
-HOLDOUT = {'untuned': 'pruned', 'holdout': 'tuned'}
-"""Scores on the hold-out in a row, by the stage of the last round after which they were taken."""
+STAGES = {
+    'pruned': 'On val, pruned and recalibrated:',
+    'holdout_pruned': 'On the hold-out, pruned and recalibrated:',
+    'holdout': 'On the hold-out, tuned:',
+}
+"""Further scores of a row, of the last round, with the headings of their tables."""
 PANEL_INCHES = 2.1
 LABEL_INCHES = 3.0
 ROW_INCHES = 0.24
@@ -47,11 +51,11 @@ def joined(several: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
 
 
 def tables(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the rows' costs and scores, and what is known of them on the hold-out."""
+    """Return the rows' costs and scores, and what is known of them at other stages."""
     parts = ['On val:', table(rows, 'costs', 'scores')]
-    for kind, stage in HOLDOUT.items():
+    for kind, heading in STAGES.items():
         if scored := [row for row in rows if row[kind]]:
-            parts += [f'On the hold-out, {stage}:', table(scored, kind)]
+            parts += [heading, table(scored, kind)]
     return '\n\n'.join(parts) + '\n'
 
 

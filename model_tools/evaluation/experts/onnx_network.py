@@ -16,7 +16,14 @@ from panoptic_perception.core.results import EngineInfo
 from panoptic_perception.engines.onnxruntime_engine import session_options
 
 PROVIDER = 'CPUExecutionProvider'
-_FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
+_WEIGHTS = (
+    onnx.TensorProto.FLOAT,
+    onnx.TensorProto.FLOAT16,
+    onnx.TensorProto.DOUBLE,
+    onnx.TensorProto.INT8,
+    onnx.TensorProto.UINT8,
+)
+_QUANTIZERS = ('QuantizeLinear', 'DequantizeLinear')
 
 
 class OnnxNetwork:
@@ -43,11 +50,20 @@ class OnnxNetwork:
 
 
 def count_parameters(model: onnx.ModelProto, *, other_than: Collection[str] = ()) -> int:
-    """Return the number of floating-point values among the model's initializers but some."""
+    """Return the number of weights, in float or in 8 bits, but some.
+
+    Scales and zero points are none.
+    """
+    ranges = {
+        name
+        for node in model.graph.node
+        if node.op_type in _QUANTIZERS
+        for name in node.input[1:]
+    }
     return sum(
         math.prod(w.dims)
         for w in model.graph.initializer
-        if w.data_type in _FLOATS and w.name not in other_than
+        if w.data_type in _WEIGHTS and w.name not in ranges.union(other_than)
     )
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from panoptic_perception.engines import precisions_of, read_model
+
 
 @dataclass(frozen=True)
 class Case:
@@ -30,15 +32,21 @@ def all_cases(
     *,
     engines: Sequence[str],
     devices: Sequence[str],
-    precisions: Sequence[str],
+    precisions: Sequence[str] | None,
     threads: Sequence[int],
 ) -> list[Case]:
-    """Return every combination once, the last choice changing fastest."""
+    """
+    Return every combination once, the last choice changing fastest.
+
+    `precisions` None takes all in which an engine runs the file.
+    """
     names = model_names(models)
+    held = {model: read_model(model).precision for model in models} if precisions is None else {}
     cases = (
         Case(names[model], model, engine, device, precision, count)
-        for model, engine, device, precision, count in product(
-            models, engines, devices, precisions, threads
+        for model, engine, device in product(models, engines, devices)
+        for precision, count in product(
+            precisions or precisions_of(held[model], engine=engine, device=device), threads
         )
     )
     return list(dict.fromkeys(cases))

@@ -81,7 +81,7 @@ def roof_cases(rows: Sequence[Row], folder: Path) -> list[Case]:
     for row in rows:
         if row.process is not None:
             info = row.process.info
-            int8 = info.precision == 'int8'
+            int8 = info.precision.startswith('int8')
             model = folder / f'roof_{"int8" if int8 else "fp32"}.onnx'
             if not model.exists():
                 onnx.save(build_roof_model(int8=int8), model)

@@ -50,6 +50,7 @@ def report_lines(report: Entry) -> list[str]:
         *(f'not measured: {entry["case"]}: {entry["reason"]}' for entry in report['missing']),
         *(f'{_ran(row)}: {row["note"]}' for row in report['rows'] if row['note']),
         *_roof_lines(report),
+        *_fastest_lines(report),
     ]
 
 
@@ -91,6 +92,19 @@ def _roof_lines(report: Entry) -> list[str]:
     return [
         f'roof of one core (or the GPU) in GMAC/s: {", ".join(roofs)};'
         f' GMAC of a frame: {", ".join(work)}'
+    ]
+
+
+def _fastest_lines(report: Entry) -> list[str]:
+    """Return the quickest row of each model, for frames."""
+    if 'stream' in report:
+        return []
+    best: dict[str, Entry] = {}
+    for row in sorted(report['rows'], key=lambda row: row['wall_ratio']['median']):
+        best.setdefault(row['asked']['name'], row)
+    return [
+        f'fastest here: {_ran(row)} in {row["wall_ratio"]["median"]:.2f} of the first row'
+        for row in best.values()
     ]
 
 

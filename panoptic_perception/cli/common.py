@@ -41,7 +41,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         '--precision',
         default='auto',
-        help='auto (that of the model file, on TensorRT fp16), fp32, bf16, fp16 or int8',
+        help='auto (that of the model file, on TensorRT fp16), fp32, bf16, fp16, int8, int8-bf16',
     )
     group.add_argument(
         '--provider-policy',

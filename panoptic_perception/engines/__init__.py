@@ -17,7 +17,13 @@ from panoptic_perception.engines.model_file import (
     read_model,
     shipped_models,
 )
-from panoptic_perception.engines.policy import DEVICES, ENGINES, PRECISIONS, PROVIDER_POLICIES
+from panoptic_perception.engines.policy import (
+    DEVICES,
+    ENGINES,
+    PRECISIONS,
+    PROVIDER_POLICIES,
+    precisions_of,
+)
 
 __all__ = [
     'DEVICES',
@@ -32,6 +38,7 @@ __all__ = [
     'NetworkOutput',
     'find_model',
     'load_engine',
+    'precisions_of',
     'read_model',
     'shipped_models',
 ]

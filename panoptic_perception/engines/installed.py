@@ -20,13 +20,13 @@ def _openvino_obstacle(precision: str) -> str:
         import_openvino()
     except ImportError as error:
         return f'openvino cannot be loaded ({error}): pip install openvino'
-    if precision != 'bf16':
+    if 'bf16' not in precision:
         return ''
     try:
         abilities = openvino_core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
     except Exception as error:  # OpenVINO's errors share no narrower base
         return f'openvino does not start ({error}): pip install --force-reinstall openvino'
-    return '' if 'BF16' in abilities else 'this CPU has no bf16: choose precision fp32'
+    return '' if 'BF16' in abilities else 'this CPU has no bf16: choose precision auto'
 
 
 def _onnxruntime_obstacle(device: str) -> str:

@@ -31,8 +31,8 @@ def load_engine(
             and bf16, else ONNX Runtime; where one of them is missing, the other.
         device: 'auto', 'cpu', 'cuda' or 'tensorrt'. 'auto' is CUDA where a GPU and an ONNX
             Runtime for it are found, else the CPU.
-        precision: 'auto', 'fp32', 'bf16', 'fp16' or 'int8'. 'auto' is that of the model file, on
-            TensorRT fp16.
+        precision: 'auto', 'fp32', 'bf16', 'fp16', 'int8' or 'int8-bf16', which computes in bf16
+            what an int8 file has in float. 'auto' is that of the model file, on TensorRT fp16.
         threads: Threads of the engine; 0 means two, or one on a single core. A number that is
             not met is told in the note, whatever the policy.
         provider_policy: 'strict' refuses what cannot be had; 'fallback' runs what can be.

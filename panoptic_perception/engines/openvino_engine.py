@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import openvino
 
 _DEVICE = 'CPU'
-# What is computed beside the integers of an int8 file is computed in float32.
-_HINTS = {'fp32': 'f32', 'bf16': 'bf16', 'int8': 'f32'}
+# Of what is computed in float, which in an int8 file is what stands beside the integers.
+_HINTS = {'fp32': 'f32', 'bf16': 'bf16', 'int8': 'f32', 'int8-bf16': 'bf16'}
 
 
 class OpenVinoEngine(FileEngine):
@@ -51,7 +51,7 @@ class OpenVinoEngine(FileEngine):
             self._requests = {batch_size: compiled.create_infer_request()}
             hint = compiled.get_property('INFERENCE_PRECISION_HINT').to_string()
             found = compiled.get_property('INFERENCE_NUM_THREADS')
-            in_float = precision == 'int8' and not _has_8_bit_convolution(compiled)
+            in_float = model.precision == 'int8' and not _has_8_bit_convolution(compiled)
         except Exception as error:  # a damaged name makes an error of text, not of OpenVINO
             reason = ' '.join(str(error).split())  # it comes in several lines
             raise EngineError(f'openvino cannot load {model.path}: {reason}') from error

@@ -13,7 +13,7 @@ AUTO = 'auto'
 STRICT = 'strict'
 ENGINES = (AUTO, 'onnxruntime', 'openvino')
 DEVICES = (AUTO, 'cpu', 'cuda', 'tensorrt')
-PRECISIONS = (AUTO, 'fp32', 'bf16', 'fp16', 'int8')
+PRECISIONS = (AUTO, 'fp32', 'bf16', 'fp16', 'int8', 'int8-bf16')
 PROVIDER_POLICIES = (STRICT, 'fallback')
 
 
@@ -28,13 +28,15 @@ class Way(NamedTuple):
 # All ways, best first, each with the precisions of the model files that it runs.
 # In fp32 on a CPU ONNX Runtime is as fast as OpenVINO on the shipped networks or faster, starts
 # faster and is the reference. Missing: fp32 of TensorRT because it would be TF32 on recent GPUs,
-# bf16 and fp16 on the CPU of ONNX Runtime because they are fp32.
+# bf16 and fp16 on the CPU of ONNX Runtime because they are fp32. 'int8-bf16' is an int8 file whose
+# layers in float are computed in bf16.
 WAYS: dict[Way, tuple[str, ...]] = {
     Way('onnxruntime', 'cuda', 'fp32'): ('fp32',),
     Way('onnxruntime', 'cuda', 'fp16'): ('fp16',),
     Way('onnxruntime', 'cpu', 'fp32'): ('fp32',),
     Way('openvino', 'cpu', 'fp32'): ('fp32',),
     Way('openvino', 'cpu', 'int8'): ('int8',),
+    Way('openvino', 'cpu', 'int8-bf16'): ('int8',),
     Way('openvino', 'cpu', 'bf16'): ('fp32',),
     Way('onnxruntime', 'cpu', 'int8'): ('int8',),
     Way('onnxruntime', 'tensorrt', 'fp16'): ('fp32', 'fp16'),
@@ -90,6 +92,13 @@ class Wish:
         if self.precision != AUTO:
             return self.precision
         return 'fp16' if device == 'tensorrt' else held
+
+
+def precisions_of(held: str, *, engine: str, device: str) -> list[str]:
+    """Return in what an engine runs a model file of precision `held` on a device, best first."""
+    ways = [way for way in Wish(engine, device).ways() if held in WAYS[way]]
+    suits = [w for w in ways if engine in (AUTO, w.engine) and device in (AUTO, w.device)]
+    return list(dict.fromkeys(way.precision for way in suits))
 
 
 def choose(wish: Wish, held: str, obstacle: Callable[[Way], str]) -> tuple[Way, str]:

@@ -38,6 +38,21 @@ def test_all_cases__every_combination_once_threads_change_fastest():
     ]
 
 
+def test_all_cases__all_precisions_of_the_file(tiny_model):
+    cases = all_cases(
+        [tiny_model],
+        engines=['onnxruntime', 'openvino'],
+        devices=['cpu'],
+        precisions=None,
+        threads=[1],
+    )
+    assert [(case.engine, case.precision) for case in cases] == [
+        ('onnxruntime', 'fp32'),
+        ('openvino', 'fp32'),
+        ('openvino', 'bf16'),
+    ]
+
+
 @pytest.mark.parametrize(
     ('wishes', 'text'),
     [

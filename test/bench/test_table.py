@@ -58,6 +58,7 @@ def test_report_lines__frames(measured):
     )
     assert '1.00 (0.75-1.50)' in lines[2]
     assert lines[3] == 'road onnxruntime CPU fp32 1: no GPU here'
+    assert lines[-1] == 'fastest here: road onnxruntime CPU fp32 1 in 1.00 of the first row'
     assert lines[4] == (
         'roof of one core (or the GPU) in GMAC/s: onnxruntime fp32 100; GMAC of a frame: road 0.40'
     )
@@ -69,7 +70,7 @@ def test_report_lines__roofs_of_two_providers_are_told_apart(measured):
     int8 = ROOF | {'precision': 'int8', 'gmac_per_s': 300.0}
     lines = report_lines(HEAD | {'rows': rows, 'roofs': [ROOF, cuda, int8]})
     roofs = 'onnxruntime CPU fp32 100, onnxruntime CUDA fp32 9000, onnxruntime int8 300'
-    assert f'GMAC/s: {roofs}; GMAC of' in lines[-1]
+    assert f'GMAC/s: {roofs}; GMAC of' in lines[-2]
 
 
 def test_report_lines__what_is_not_known_is_a_dash(measured):

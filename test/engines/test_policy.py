@@ -14,6 +14,7 @@ from panoptic_perception.engines.policy import (
     Way,
     Wish,
     choose,
+    precisions_of,
 )
 
 CUDA = Way('onnxruntime', 'cuda', 'fp32')
@@ -22,12 +23,13 @@ TENSORRT = Way('onnxruntime', 'tensorrt', 'fp16')
 OPENVINO = Way('openvino', 'cpu', 'fp32')
 OPENVINO_BF16 = Way('openvino', 'cpu', 'bf16')
 OPENVINO_INT8 = Way('openvino', 'cpu', 'int8')
+OPENVINO_INT8_BF16 = Way('openvino', 'cpu', 'int8-bf16')
 ORT = Way('onnxruntime', 'cpu', 'fp32')
 ORT_INT8 = Way('onnxruntime', 'cpu', 'int8')
 
 GPU = set(WAYS)
-CPU = {OPENVINO, OPENVINO_BF16, OPENVINO_INT8, ORT, ORT_INT8}
-OLD_CPU = CPU - {OPENVINO_BF16}
+CPU = {OPENVINO, OPENVINO_BF16, OPENVINO_INT8, OPENVINO_INT8_BF16, ORT, ORT_INT8}
+OLD_CPU = CPU - {OPENVINO_BF16, OPENVINO_INT8_BF16}
 ORT_ONLY = {ORT, ORT_INT8}
 BARE: set[Way] = set()
 
@@ -52,6 +54,7 @@ def chosen(machine, held, wish):
         (CPU, 'fp32', {}, ORT),
         (CPU, 'int8', {}, OPENVINO_INT8),
         (CPU, 'int8', {'precision': 'int8'}, OPENVINO_INT8),
+        (CPU, 'int8', {'precision': 'int8-bf16'}, OPENVINO_INT8_BF16),
         (CPU, 'fp32', {'precision': 'bf16'}, OPENVINO_BF16),
         (CPU, 'fp32', {'engine': 'onnxruntime'}, ORT),
         (CPU, 'int8', {'engine': 'onnxruntime', 'device': 'cpu'}, ORT_INT8),
@@ -74,6 +77,7 @@ def test_choose__met(machine, held, wish, way, policy):
         (ORT_ONLY, 'fp32', {'engine': 'openvino'}, ORT, 'no openvino here'),
         (ORT_ONLY, 'int8', {'engine': 'openvino'}, ORT_INT8, 'no openvino here'),
         (OLD_CPU, 'fp32', {'precision': 'bf16'}, ORT, 'no openvino here'),
+        (OLD_CPU, 'int8', {'precision': 'int8-bf16'}, OPENVINO_INT8, 'no openvino here'),
         (ORT_ONLY, 'fp32', {'precision': 'bf16'}, ORT, 'no openvino here'),
         (
             CPU,
@@ -192,9 +196,23 @@ def test_choose__on_any_wish(engine, device, precision, held):
     way, note = chosen(GPU, held, wish)
     assert held in WAYS[way]
     assert bool(note) == (wish.count_met(way, held) < 3)
-    assert way.precision == 'bf16' or precision != 'bf16' or note
-    assert way.precision != 'bf16' or precision == 'bf16'
+    assert 'bf16' not in way.precision or way.precision == precision
     assert way.device != 'tensorrt' or device == 'tensorrt'
+
+
+@pytest.mark.parametrize(
+    ('held', 'engine', 'device', 'expected'),
+    [
+        ('fp32', 'openvino', 'cpu', ['fp32', 'bf16']),
+        ('fp32', 'onnxruntime', 'auto', ['fp32']),
+        ('fp32', 'onnxruntime', 'tensorrt', ['fp16']),
+        ('fp32', 'openvino', 'cuda', []),
+        ('int8', 'openvino', 'auto', ['int8', 'int8-bf16']),
+        ('int8', 'auto', 'cpu', ['int8', 'int8-bf16']),
+    ],
+)
+def test_precisions_of(held, engine, device, expected):
+    assert precisions_of(held, engine=engine, device=device) == expected
 
 
 @pytest.mark.parametrize(
@@ -202,7 +220,7 @@ def test_choose__on_any_wish(engine, device, precision, held):
     [
         ({'engine': ''}, "engine must be one of auto, onnxruntime, openvino, got ''"),
         ({'device': 'gpu'}, "device must be one of auto, cpu, cuda, tensorrt, got 'gpu'"),
-        ({'precision': 'int4'}, "precision must be one of .*int8, got 'int4'"),
+        ({'precision': 'int4'}, "precision must be one of .*int8-bf16, got 'int4'"),
         (
             {'provider_policy': 'lax', 'engine': 'auto'},
             "provider_policy must be one of strict, fallback, got 'lax'",

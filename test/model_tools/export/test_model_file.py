@@ -5,11 +5,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
 
 from model_tools.data.problems import Problems
 from model_tools.data.readers import open_data
 from model_tools.export.model_file import amend_model_file, write_model_file
-from model_tools.export.onnx_graph import DeployedNet, to_levels
+from model_tools.export.onnx_graph import DeployedNet, over_pairs, to_levels
 from model_tools.export.suppression import MAX_BOXES, NMS_IOU, SCORE_FLOOR
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.boxes import pairwise_iou
@@ -116,10 +117,22 @@ def test_graph__masks_are_enlarged_by_matrix_products_and_no_image_in_blocks_of_
         value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
         for value in graph.value_info
     }
-    full = [2, *INPUT_WH[::-1]]
+    full = [*INPUT_WH[::-1]]
     enlarged = [n.op_type for n in graph.node if shapes.get(n.output[0], [])[1:] == full]
-    assert enlarged[0] == 'MatMul'
-    assert not {'Resize', 'Conv', 'MatMul'} & set(enlarged[1:])
+    assert enlarged.count('MatMul') == 2
+    assert not {'Resize', 'Conv'} & set(enlarged)
+    constants = {tensor.name for tensor in graph.initializer}
+    assert all(n.input[1] in constants for n in graph.node if n.op_type == 'MatMul')
+
+
+@pytest.mark.parametrize(('kernel', 'padding'), [(6, 2), (4, 0), (2, 0)])
+def test_over_pairs__what_a_convolution_says_of_pixels(kernel, padding):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 5, kernel, 2, padding)
+    image = torch.rand(2, 8, 12, 3)  # (N, H, W, C), as pairs (N, H, W / 2, 2 C)
+    with torch.no_grad():
+        found = over_pairs(conv)(image.reshape(2, 8, 6, 6).permute(0, 3, 1, 2))
+        torch.testing.assert_close(found, conv(image.permute(0, 3, 1, 2)))
 
 
 def test_deployed_net__masks_are_those_of_bilinear_enlarging(lively_net, images):

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from panoptic_perception.engines.quiet_openvino import import_openvino
 
@@ -20,9 +19,6 @@ NETWORK = 'net.'
 MASKS = ('drivable', 'lane')
 LAST = ('class_logits', 'box_distances', 'logit')
 """Layers without an activation: what they say is the answer."""
-STEM = f'{NETWORK}backbone.stem.0.weight'
-LEVELS = 256.0
-"""Of a byte; a power of two, by which numbers are divided and multiplied without rounding."""
 
 
 class QuantizationError(ValueError):
@@ -77,7 +73,7 @@ def quantize_graph(
     nncf = _nncf()
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
-    model = _with_shares_of_bytes(_named(model))
+    model = _named(model)
     parts = network_parts(model)
     spared = [*_after(model), *(name for part in in_float for name in parts[part])]
     try:
@@ -115,25 +111,6 @@ def _named(model: onnx.ModelProto) -> onnx.ModelProto:
     for i, node in enumerate(copy.graph.node):
         node.name = node.name or f'unnamed_{i}'
     return copy
-
-
-def _with_shares_of_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """
-    Let the stem read bytes by 256, its weights times 256; in place, and to the last bit the same.
-
-    OpenVINO takes a quantiser from bytes to bytes for one that does nothing, drops it, and then
-    computes the stem in float.
-    """
-    graph = model.graph
-    place, stem = next((i, n) for i, n in enumerate(graph.node) if STEM in n.input)
-    share = onnx.helper.make_node('Mul', [stem.input[0], 'one_level'], ['levels'], name='share')
-    stem.input[0] = 'levels'
-    graph.node.insert(place, share)
-    one_level = np.array(1 / LEVELS, np.float32)
-    graph.initializer.append(numpy_helper.from_array(one_level, 'one_level'))
-    weights = next(tensor for tensor in graph.initializer if tensor.name == STEM)
-    weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * LEVELS, STEM))
-    return model
 
 
 def _is_convolution(node: onnx.NodeProto) -> bool:

@@ -55,10 +55,7 @@ def count_parameters(model: onnx.ModelProto, *, other_than: Collection[str] = ()
     Scales and zero points are none.
     """
     ranges = {
-        name
-        for node in model.graph.node
-        if node.op_type in _QUANTIZERS
-        for name in node.input[1:]
+        name for node in model.graph.node if node.op_type in _QUANTIZERS for name in node.input[1:]
     }
     return sum(
         math.prod(w.dims)

@@ -53,10 +53,12 @@ def compress(config: CompressionConfig, out: Path, *, stop: Stop | None = None) 
     Compress, or go on where `out` left off; return the student's model file, None if stopped.
 
     Raises:
+        ConfigError: `out` holds a run of something else, or was begun with other settings.
         BudgetError: The budget cannot be reached.
         GateError: No attempt at a round leaves every task good enough.
     """
     folder = CompressionFolder(out.resolve())
+    folder.check(config)
     compression = _Compression(config, folder, stop or Stop())
     folder.begin(config)
     return compression.go_on()

@@ -101,6 +101,9 @@ class Pruner:
             costs=self._channel_costs(costed, groups) if config.cost_power else None,
             seed=config.seed,
         )
+        vetoed = any(values.isinf().any() for values in scores.values())
+        held_by = [f'veto_share {config.veto_share:g}'] * vetoed
+        held_by += ['the sparing of groups'] * bool(spared)
         scores |= {name: torch.full_like(scores[name], torch.inf) for name in spared}
         keep = meet_budget(
             scores,
@@ -108,6 +111,7 @@ class Pruner:
             lambda keep: self._cost(remove_channels(costed, groups, keep, self._example)),
             budget,
             sizes=self._sizes,
+            held_by=' and '.join(held_by),
         )
         pruned = remove_channels(net, groups, keep, self._example)
         update_bn(self._images(), pruned)

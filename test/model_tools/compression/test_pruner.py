@@ -48,3 +48,18 @@ def test_pruner__costs_are_those_of_the_students_activation(training, make_prune
         as_it_is.check_reachable(net, 0.5 * whole)
     with pytest.raises(BudgetError):
         as_it_is.prune(net, {}, budget=0.5 * whole)
+
+
+def test_pruner__says_what_keeps_the_channels(training, make_pruner):
+    torch.manual_seed(0)
+    net = PanopticNet(replace(training.network, activation='relu'))
+    whole = Parameters()(net)
+    groups = make_pruner(net).prune(net, {}, budget=whole).keep
+    for veto_share, spared, words in (
+        (0.9, (), 'what veto_share 0.9 keeps'),
+        (0.0, groups, 'what the sparing of groups keeps'),
+        (0.9, groups, 'what veto_share 0.9 and the sparing of groups keeps'),
+    ):
+        pruner = make_pruner(net, veto_share=veto_share)
+        with pytest.raises(BudgetError, match=words):
+            pruner.prune(net, {}, budget=0.5 * whole, spared=spared)

@@ -28,6 +28,10 @@ PROVIDERS = {
 _CPU: tuple[str, dict[str, str]] = (PROVIDERS['cpu'], {})
 # CUDA computes in TF32 unless told otherwise, which is no float32.
 _CUDA = (PROVIDERS['cuda'], {'use_tf32': '0'})
+_SLOW_INT8 = (
+    'onnxruntime computes most depthwise convolutions of an int8 file in float32, which makes it'
+    ' slower than the float32 file: run it in openvino (pip install openvino)'
+)
 
 
 class OnnxRuntimeEngine(FileEngine):
@@ -50,6 +54,8 @@ class OnnxRuntimeEngine(FileEngine):
         else:
             providers = [_CUDA, _CPU] if device == 'cuda' else [_CPU]
             self._session = _open_session(model, providers, threads)
+            slow = _SLOW_INT8 if (device, precision) == ('cpu', 'int8') else ''
+            note = '; '.join(filter(None, (note, slow)))
         info = EngineInfo('onnxruntime', PROVIDERS[device], precision, threads, note)
         super().__init__(model, info, batch_size=batch_size)
 

@@ -125,7 +125,8 @@ def test_quantize__the_file_runs_on_both_engines_and_answers_alike(source, made,
     truth = load_engine(source, engine='onnxruntime').run(image)
     for engine in ('onnxruntime', 'openvino'):
         loaded = load_engine(path, engine=engine)
-        assert (loaded.info.precision, loaded.info.note) == ('int8', '')
+        assert loaded.info.precision == 'int8'
+        assert ('slower than the float32 file' in loaded.info.note) == (engine == 'onnxruntime')
         found = loaded.run(image)
         road, found_road = truth.drivable[0] > 127, found.drivable[0] > 127
         assert (road & found_road).sum() / (road | found_road).sum() > 0.9

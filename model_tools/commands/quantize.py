@@ -58,4 +58,5 @@ def _run(arguments: argparse.Namespace) -> None:
     ]
     print(tabulate(rows, ['hold-out', 'float32', '8 bits'], tablefmt='github', floatfmt='.3f'))
     print(f'parts in float32: {", ".join(result.in_float) or "none but the last layers"}')
+    print(result.agreement)
     print(arguments.out)

@@ -18,8 +18,8 @@ from model_tools.compression.latency import LatencyTable
 from model_tools.compression.pruner import Pruner
 from model_tools.compression.selection import BudgetError
 from model_tools.compression.task_losses import TASKS
-from model_tools.data.label_set import load_label_set
-from model_tools.data.problems import DatasetError
+from model_tools.data.label_set import LabelSet, load_label_set
+from model_tools.data.readers import ReaderSettings, open_data
 from model_tools.export.release import origin, release
 from model_tools.export.summary import compare
 from model_tools.networks.activations import with_activation
@@ -53,10 +53,12 @@ def compress(config: CompressionConfig, out: Path, *, stop: Stop | None = None) 
     Compress, or go on where `out` left off; return the student's model file, None if stopped.
 
     Raises:
+        ConfigError: `out` holds a run of something else, or was begun with other settings.
         BudgetError: The budget cannot be reached.
         GateError: No attempt at a round leaves every task good enough.
     """
     folder = CompressionFolder(out.resolve())
+    folder.check(config)
     compression = _Compression(config, folder, stop or Stop())
     folder.begin(config)
     return compression.go_on()
@@ -66,47 +68,17 @@ class _Compression:
     """The rounds, and what is written down of them."""
 
     def __init__(self, config: CompressionConfig, folder: CompressionFolder, stop: Stop) -> None:
-        """Load everything, so that what is missing is found before anything is written."""
+        """Load everything, so that what is missing is found before a round begins."""
         self.config, self.folder, self.stop = config, folder, stop
         device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         labels = load_label_set(config.training.label_set)
         input_wh = config.training.input_wh
-        path = Path(config.teacher)
-        self.teacher = load_teacher(path, labels=labels.names).to(device)
-        own = self.teacher.config.activation
-        if config.activation and own not in ('silu', config.activation):
-            raise ConfigError(
-                f"activation is {config.activation!r}, which SiLU can fade into; '{path}' has "
-                f'{own!r}: leave activation out'
-            )
-        self.activation = config.activation or own
-        self.teacher_sha256 = file_sha256(path)
-        self.teacher_state = load_checkpoint(path)
-        known = self.teacher_state['training']['holdout_groups']
-        if learned := sorted(set(config.training.holdout_groups) - set(known)):
-            raise ConfigError(
-                f"training.holdout_groups {learned}: '{path}' has learned from them, expected "
-                f'some of those that it held out: {list(known)}'
-            )
-        cache = Path(config.training.cache or folder.cache)
-        self.training: TrainingConfig = replace(
-            config.training, network=self.teacher.config, cache=str(cache)
-        )
-        # On the CPU: the tuning puts its own copy where it trains.
-        data = load_input(
-            replace(self.training, distillation=None),
-            labels,
-            cache,
-            device=torch.device('cpu'),
-            quiet=False,
-        )
-        if not data.data.names('val'):
-            raise DatasetError(
-                f"'{data.data.root}': no images of split 'val', on which the student is scored"
-            )
-        self.examiner = Examiner(
-            data.data, data.holdout, data.real.names, input_wh=input_wh, device=device
-        )
+        self.teacher = load_teacher(Path(config.teacher), labels=labels.names).to(device)
+        self.activation = config.activation or self.teacher.config.activation
+        self.teacher_sha256 = file_sha256(Path(config.teacher))
+        self.teacher_state = load_checkpoint(Path(config.teacher))
+        self._check_teacher()
+        _check_splits(config, labels)
         example = torch.zeros(1, 3, *input_wh[::-1], device=device)
         latencies = Path(config.latencies) if config.latencies else folder.latencies
         self.cost = make_cost(config.budget, example, latencies)
@@ -114,10 +86,31 @@ class _Compression:
         if isinstance(self.cost, LatencyTable):
             self.costs.append(self.cost)
             self.cost.measure(self.teacher, with_activation(self.teacher, self.activation))
-        self.pruner = Pruner(config, data, self.cost, self.teacher)
-        self.reference = self._describe_teacher()
+        self.pruner = Pruner(config, self.cost, self.teacher)
         if not folder.has_begun:
-            self.pruner.check_reachable(self.teacher, config.keep * self.reference[config.budget])
+            self.pruner.check_reachable(self.teacher, config.keep * self.cost(self.teacher))
+        # Only now, as it writes the cache: what can be refused without it has been.
+        cache = Path(config.training.cache or folder.cache)
+        self.training: TrainingConfig = replace(
+            config.training, network=self.teacher.config, cache=str(cache)
+        )
+        # On the CPU: the tuning puts its own copy where it trains.
+        self.data = load_input(
+            replace(self.training, distillation=None),
+            labels,
+            cache,
+            device=torch.device('cpu'),
+            quiet=False,
+        )
+        self.pruner.check_calibration(self.data)
+        self.examiner = Examiner(
+            self.data.data,
+            self.data.holdout,
+            self.data.real.names,
+            input_wh=input_wh,
+            device=device,
+        )
+        self.reference = self._describe_teacher()
 
     def go_on(self) -> Path | None:
         """Make the rounds that have not been made, and the model file."""
@@ -132,6 +125,21 @@ class _Compression:
         if not self.folder.model_file.is_file():
             self._conclude(parent)
         return self.folder.model_file
+
+    def _check_teacher(self) -> None:
+        """Raise ConfigError if the settings ask for what the teacher does not allow."""
+        config, own = self.config, self.teacher.config.activation
+        if config.activation and own not in ('silu', config.activation):
+            raise ConfigError(
+                f'activation is {config.activation!r}, which SiLU can fade into; '
+                f"'{config.teacher}' has {own!r}: leave activation out"
+            )
+        known = self.teacher_state['training']['holdout_groups']
+        if learned := sorted(set(config.training.holdout_groups) - set(known)):
+            raise ConfigError(
+                f"training.holdout_groups {learned}: '{config.teacher}' has learned from them, "
+                f'expected some of those that it held out: {list(known)}'
+            )
 
     def _describe_teacher(self) -> dict[str, Any]:
         """Return its costs and scores, those of the first call if this is not the first."""
@@ -152,11 +160,6 @@ class _Compression:
             )
         if known:
             return known
-        if self.config.allowed_fall is not None and not self.examiner.can_score:
-            raise GateError(
-                'allowed_fall asks for a gate, but nothing is held out to score on: name groups '
-                'by training.holdout_groups, or set allowed_fall=null'
-            )
         found = {'sha256': self.teacher_sha256, **self._describe(self.teacher)}
         if self.config.allowed_fall is not None:
             scored = {task_of(name) for name in flat_scores(found['holdout'])}
@@ -207,7 +210,7 @@ class _Compression:
         kept = state['kept'] if number > 1 else {}
         budget = self.reference[self.config.budget] * share
         try:
-            pruned = self.pruner.prune(net, kept, budget=budget, spared=spared)
+            pruned = self.pruner.prune(net, kept, self.data, budget=budget, spared=spared)
         except BudgetError as error:
             if not spared:
                 raise
@@ -307,3 +310,13 @@ class _Compression:
     @property
     def _device(self) -> torch.device:
         return next(self.teacher.parameters()).device
+
+
+def _check_splits(config: CompressionConfig, labels: LabelSet) -> None:
+    """Raise GateError or DatasetError if there is nothing to score a student on."""
+    if config.allowed_fall is not None and not config.training.holdout_groups:
+        raise GateError(
+            'allowed_fall asks for a gate, but nothing is held out to score on: name groups '
+            'by training.holdout_groups, or set allowed_fall=null'
+        )
+    open_data(Path(config.training.data), ReaderSettings(labels=labels)).names('val')

@@ -51,7 +51,7 @@ class CompressionConfig:
     veto_share: float = 0.0
     """Share of the channels, best for any one task, that are never removed."""
     cost_power: float = 0.6
-    """Power of a channel's cost that its score is divided by; 0: cost does not count."""
+    """Power, 0..4, of a channel's cost that its score is divided by; 0: cost does not count."""
     floor_share: float = 0.1
     """Of a group's channels, as the teacher has them, that stay in any case."""
     floor: int = 8
@@ -120,7 +120,7 @@ _RULES: Mapping[str, Rule] = {
     'criterion': one_of(*CRITERIA),
     'conflict_weight': number(0, 1),
     'veto_share': SHARE,
-    'cost_power': number(0),
+    'cost_power': number(0, 4),
     'floor_share': SHARE,
     'floor': whole(2),
     'multiple': whole(1),

@@ -12,7 +12,7 @@ import yaml
 
 from model_tools.compression.config import CompressionConfig, load_compression
 from model_tools.settings import ConfigError
-from model_tools.training.run_folder import MAY_CHANGE
+from model_tools.training.run_folder import MAY_CHANGE, RunFolder
 from panoptic_perception.core.files import write_json, write_whole
 
 
@@ -46,29 +46,36 @@ class CompressionFolder:
         self.student = root / 'student.pt'
         self.model_file = root / 'student.onnx'
         self.record = root / 'compression.json'
+        self._settings = root / 'config.yaml'
 
     @property
     def has_begun(self) -> bool:
         """Whether a round was made, be it in part."""
         return any(self.root.glob('round_[1-9]*'))
 
-    def begin(self, config: CompressionConfig) -> None:
-        """Write down the settings.
-
-        Raises:
-            ConfigError: A round was made with other ones.
-        """
-        path, settings = self.root / 'config.yaml', config.to_dict()
+    def check(self, config: CompressionConfig) -> None:
+        """Raise ConfigError unless a compression with these settings can begin or go on here."""
+        path = self._settings
         if self.has_begun:
             # Read as settings: those that did not exist then had today's defaults.
             begun = load_compression(path).to_dict()
-            if _what_decides(begun) != _what_decides(settings):
+            if _what_decides(begun) != _what_decides(config.to_dict()):
                 raise ConfigError(
                     f"'{self.root}': a compression goes on with the settings that it was begun "
                     f"with, those of '{path}'; give them, or another --out"
                 )
+        elif RunFolder(self.root).checkpoint.is_file() or not _is_of_compression(path):
+            raise ConfigError(
+                f"'{self.root}': expected a new folder or one of a compression, found a run of "
+                'something else; give another --out'
+            )
+
+    def begin(self, config: CompressionConfig) -> None:
+        """Write down the settings; ConfigError as `check`."""
+        self.check(config)
         self.root.mkdir(parents=True, exist_ok=True)
-        write_whole(path, yaml.safe_dump(settings, sort_keys=False).encode())
+        text = yaml.safe_dump(config.to_dict(), sort_keys=False)
+        write_whole(self._settings, text.encode())
 
     def round(self, number: int) -> RoundFolder:
         """Return the folder of a round's present attempt."""
@@ -108,6 +115,14 @@ class CompressionFolder:
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write down the whole of it."""
         write_json(self.record, record)
+
+
+def _is_of_compression(path: Path) -> bool:
+    """Return whether a file of settings can be one that `begin` wrote, or is not there."""
+    try:
+        return not path.exists() or bool(load_compression(path))
+    except ConfigError:
+        return False
 
 
 def _what_decides(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,9 +34,9 @@ def task_of(score: str) -> str:
 def fallen(
     reference: Mapping[str, float], found: Mapping[str, float], *, allowed: float
 ) -> dict[str, float]:
-    """Return by how much each score fell that fell by more than `allowed`."""
+    """Return by how much each score fell that fell by more than `allowed`, or became NaN."""
     falls = {name: reference[name] - found.get(name, 0.0) for name in reference}
-    return {name: round(fall, 4) for name, fall in falls.items() if fall > allowed}
+    return {name: round(fall, 4) for name, fall in falls.items() if not fall <= allowed}
 
 
 def most_hurt(evidence: Evidence, keep: Keep) -> dict[str, list[str]]:

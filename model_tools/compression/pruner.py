@@ -20,6 +20,7 @@ from model_tools.compression.surgery import kept_channels, protected_modules, re
 from model_tools.compression.task_losses import TASKS, PanopticLosses
 from model_tools.data.augmentation.settings import Augmentation
 from model_tools.data.batches import Batch, BatchSource
+from model_tools.data.problems import DatasetError
 from model_tools.networks.activations import with_activation
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.input import TrainingInput
@@ -42,11 +43,9 @@ class Pruned:
 class Pruner:
     """Prunes networks of one architecture by one criterion and one kind of cost."""
 
-    def __init__(
-        self, config: CompressionConfig, data: TrainingInput, cost: Cost, teacher: PanopticNet
-    ) -> None:
+    def __init__(self, config: CompressionConfig, cost: Cost, teacher: PanopticNet) -> None:
         """Prepare to prune a teacher, on its device, and what is left of it."""
-        self._config, self._data, self._cost = config, data, cost
+        self._config, self._cost = config, cost
         self._device = next(teacher.parameters()).device
         width, height = config.training.input_wh
         self._example = torch.zeros(1, 3, height, width, device=self._device)
@@ -62,10 +61,21 @@ class Pruner:
 
         check_reachable(self._sizes, self._config.widths, cost, budget)
 
+    def check_calibration(self, data: TrainingInput) -> None:
+        """Raise DatasetError if there are not enough images for one calibration batch."""
+        size, count = self._config.calibration_batch_size, len(self._source(data, 1))
+        if count < size:
+            raise DatasetError(
+                f"'{data.data.root}': expected at least the {size} images of one calibration "
+                f'batch, found {count} to learn from; add images or lower calibration_batch_size',
+                kind='too_few',
+            )
+
     def prune(
         self,
         net: PanopticNet,
         kept: Mapping[str, Tensor],
+        data: TrainingInput,
         *,
         budget: float,
         spared: Collection[str] = (),
@@ -75,6 +85,7 @@ class Pruner:
         Args:
             net: On the device.
             kept: Which filters of the teacher its layers have; empty for the teacher itself.
+            data: Whose images say what the channels do.
             budget: In the unit of the cost.
             spared: Groups that lose nothing.
 
@@ -88,7 +99,7 @@ class Pruner:
         # What the channels do is asked of the network as it is, what they cost of its student.
         costed = with_activation(net, config.activation or net.config.activation)
         evidence = gather_evidence(
-            net, groups, self._calibration(), PanopticLosses(config.training), tasks=TASKS
+            net, groups, self._calibration(data), PanopticLosses(config.training), tasks=TASKS
         )
         scores = channel_scores(
             config.criterion,
@@ -101,6 +112,9 @@ class Pruner:
             costs=self._channel_costs(costed, groups) if config.cost_power else None,
             seed=config.seed,
         )
+        vetoed = any(values.isinf().any() for values in scores.values())
+        held_by = [f'veto_share {config.veto_share:g}'] * vetoed
+        held_by += ['the sparing of groups'] * bool(spared)
         scores |= {name: torch.full_like(scores[name], torch.inf) for name in spared}
         keep = meet_budget(
             scores,
@@ -108,9 +122,10 @@ class Pruner:
             lambda keep: self._cost(remove_channels(costed, groups, keep, self._example)),
             budget,
             sizes=self._sizes,
+            held_by=' and '.join(held_by),
         )
         pruned = remove_channels(net, groups, keep, self._example)
-        update_bn(self._images(), pruned)
+        update_bn(self._images(data), pruned)
         return Pruned(
             net=pruned,
             kept=kept_channels(net, groups, keep, kept),
@@ -137,22 +152,22 @@ class Pruner:
         least = min((cost for cost in costs.values() if cost > 0), default=1.0)
         return {group.name: max(costs.get(group.name, least), least) for group in groups}
 
-    def _calibration(self) -> Iterator[Batch]:
-        source = self._source(self._config.calibration_batch_size)
+    def _calibration(self, data: TrainingInput) -> Iterator[Batch]:
+        source = self._source(data, self._config.calibration_batch_size)
         for step in range(min(len(source), self._config.calibration_batches)):
             yield source.batch(step)
 
-    def _images(self) -> Iterator[Tensor]:
-        count = min(RECALIBRATION_BATCH, len(self._data.real))
-        source = self._source(count)
+    def _images(self, data: TrainingInput) -> Iterator[Tensor]:
+        count = min(RECALIBRATION_BATCH, len(data.real))
+        source = self._source(data, count)
         for step in range(min(len(source), -(-self._config.recalibration_images // count))):
             yield source.batch(step).images.float()
 
-    def _source(self, batch_size: int) -> BatchSource:
+    def _source(self, data: TrainingInput, batch_size: int) -> BatchSource:
         """Return whole real pictures as the camera gives them, in random order."""
         training = self._config.training
         return BatchSource(
-            self._data.real,
+            data.real,
             None,
             input_wh=training.input_wh,
             augmentation=Augmentation(),

@@ -71,22 +71,29 @@ def meet_budget(
     budget: float,
     *,
     sizes: Mapping[str, int] | None = None,
+    held_by: str = '',
 ) -> dict[str, Tensor]:
     """Remove the channels that score least until the rest costs no more than `budget`.
 
     Equal channels go by group name, then index. Where a narrower choice can cost more than a
     wider one, as with measured time, the result still costs no more than the budget, but another
-    may come nearer to it. `sizes` as in `select`.
+    may come nearer to it. `sizes` as in `select`; `held_by` says, for the error, what gives
+    channels an infinite score.
 
     Raises:
-        BudgetError: Even the floors cost more.
+        BudgetError: Even the floors, or what is never removed, cost more.
 
     """
     ranks, removable = _ranks(scores)
     if cost(everything := select(ranks, 0, widths, sizes=sizes)) <= budget:
         return everything
     best = select(ranks, removable, widths, sizes=sizes)
-    _check_floor(cost(best), budget)
+    if (least := cost(best)) > budget:
+        _check_floor(cost(_floors(scores, widths, sizes)), budget)
+        raise BudgetError(
+            f'a cost of {budget:g} cannot be reached: with what {held_by or "an infinite score"} '
+            f'keeps beside the floors it is {least:g}; raise the budget or let more of that go'
+        )
     too_few, enough = 0, removable
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
@@ -103,7 +110,15 @@ def check_reachable(
 ) -> None:
     """Raise BudgetError if groups of these sizes cost more than `budget` at their floors."""
     scores = {name: torch.zeros(size) for name, size in sizes.items()}
-    _check_floor(cost(select(scores, torch.inf, widths)), budget)
+    _check_floor(cost(_floors(scores, widths)), budget)
+
+
+def _floors(
+    scores: Mapping[str, Tensor], widths: Widths, sizes: Mapping[str, int] | None = None
+) -> Keep:
+    """Return as few channels of each group as the widths allow, whatever they score."""
+    equal = {name: torch.zeros(len(values)) for name, values in scores.items()}
+    return select(equal, torch.inf, widths, sizes=sizes)
 
 
 def _check_floor(least: float, budget: float) -> None:

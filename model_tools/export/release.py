@@ -54,7 +54,7 @@ def release(
     data = open_data(data_root, ReaderSettings(labels=labels))
     protocols = load_protocols(['dataset'], overrides)
     input_wh = input_wh or tuple(training['input_wh'])
-    images = _images(data, input_wh)
+    images = parity_images(data, input_wh)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as folder:
         candidate = Path(folder) / out.name
@@ -112,8 +112,13 @@ def origin(checkpoint: Path, state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _images(data: RoadData, input_wh: tuple[int, int]) -> list[np.ndarray]:
-    """Return letterboxed images, evenly spread over val."""
+def parity_images(data: RoadData, input_wh: tuple[int, int]) -> list[np.ndarray]:
+    """
+    Return at most `PARITY_IMAGES` letterboxed images (H, W, 3), uint8, evenly spread over val.
+
+    Raises:
+        DatasetError: None of them can be read.
+    """
     names = data.names('val')
     count = min(PARITY_IMAGES, len(names))
     names = [names[i * len(names) // count] for i in range(count)]
@@ -124,7 +129,7 @@ def _images(data: RoadData, input_wh: tuple[int, int]) -> list[np.ndarray]:
     if not images:
         raise DatasetError(
             f"'{data.root}': none of {count} images of split 'val' can be read, but the file is "
-            'to be compared with the network on them; see `model_tools data check`',
+            'to be compared on them; see `model_tools data check`',
             kind='no_images',
         )
     return images

@@ -54,7 +54,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def load_perceiver(args: argparse.Namespace) -> Perceiver:
-    """Load the model that the options of `add_model_options` name."""
+    """Load the model that the options of `add_model_options` name, and say what runs it."""
     from panoptic_perception.engines import load_engine
     from panoptic_perception.engines.model_file import find_model
     from panoptic_perception.runtime.perceiver import Perceiver
@@ -67,8 +67,13 @@ def load_perceiver(args: argparse.Namespace) -> Perceiver:
         threads=args.threads,
         provider_policy=args.provider_policy,
     )
-    if engine.info.note:
-        say(f'panoptic: warning: {engine.info.note}')
+    info = engine.info
+    say(
+        f'panoptic: {engine.model.path.name} on {info.engine} {info.provider}, {info.precision},'
+        f' {info.threads} threads'
+    )
+    if info.note:
+        say(f'panoptic: warning: {info.note}')
     engine.warm_up()
     return Perceiver(engine)
 

@@ -24,15 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the command; return 1 if nothing could be kept."""
     from panoptic_perception.engines import find_model, load_engine
-    from panoptic_perception.engines.onnxruntime_engine import tensorrt_folder
+    from panoptic_perception.engines.onnxruntime_engine import OnnxRuntimeEngine
 
     start = time.monotonic()
     engine = load_engine(find_model(args.model), device='tensorrt')
     if engine.info.note:
         say(engine.info.note)
-    folder = tensorrt_folder(engine.model, engine.info.precision)
-    if not folder.is_dir():
-        say(f'nothing is kept in {folder}: set XDG_CACHE_HOME to a folder that can be written')
+    assert isinstance(engine, OnnxRuntimeEngine)  # no other engine has TensorRT
+    if engine.kept_in is None:
+        say('panoptic: nothing is kept: set XDG_CACHE_HOME to a folder that can be written')
         return 1
-    print(f'{folder}: ready after {time.monotonic() - start:.0f} s, {engine.info.precision}')
+    print(
+        f'{engine.kept_in}: ready after {time.monotonic() - start:.0f} s, {engine.info.precision}'
+    )
     return 0

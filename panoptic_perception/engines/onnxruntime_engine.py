@@ -18,7 +18,7 @@ from panoptic_perception.engines.graph_checks import OUTPUTS
 from panoptic_perception.engines.model_file import ModelInfo
 from panoptic_perception.engines.nvidia import gpu_name
 from panoptic_perception.engines.patience import patience
-from panoptic_perception.engines.tensorrt_cache import cache_folder, open_cached
+from panoptic_perception.engines.tensorrt_cache import cache_folder, open_cached, tensorrt_version
 
 PROVIDERS = {
     'cpu': 'CPUExecutionProvider',
@@ -28,10 +28,17 @@ PROVIDERS = {
 _CPU: tuple[str, dict[str, str]] = (PROVIDERS['cpu'], {})
 # CUDA computes in TF32 unless told otherwise, which is no float32.
 _CUDA = (PROVIDERS['cuda'], {'use_tf32': '0'})
+_SLOW_INT8 = (
+    'onnxruntime computes most depthwise convolutions of an int8 file in float32, which makes it'
+    ' slower than the float32 file: run it in openvino (pip install openvino)'
+)
 
 
 class OnnxRuntimeEngine(FileEngine):
     """A model loaded into ONNX Runtime; `threads` 0 is the safe number for this machine."""
+
+    kept_in: Path | None = None
+    """Folder with what TensorRT has built; None if nothing is kept."""
 
     def __init__(
         self, model: ModelInfo, *, device: str, precision: str, threads: int, note: str = ''
@@ -39,13 +46,16 @@ class OnnxRuntimeEngine(FileEngine):
         threads = thread_count(threads)
         batch_size = model.batch_size
         if device == 'tensorrt':
-            self._session, cache_note = _open_tensorrt(model, precision, threads)
+            self._session, is_kept, cache_note = _open_tensorrt(model, precision, threads)
+            self.kept_in = tensorrt_folder(model, precision) if is_kept else None
             note = '; '.join(filter(None, (note, cache_note)))
             # Another batch size would be built for minutes, in the middle of a drive.
             batch_size = batch_size or 1
         else:
             providers = [_CUDA, _CPU] if device == 'cuda' else [_CPU]
             self._session = _open_session(model, providers, threads)
+            slow = _SLOW_INT8 if (device, precision) == ('cpu', 'int8') else ''
+            note = '; '.join(filter(None, (note, slow)))
         info = EngineInfo('onnxruntime', PROVIDERS[device], precision, threads, note)
         super().__init__(model, info, batch_size=batch_size)
 
@@ -91,8 +101,8 @@ def _open_session(
     return session
 
 
-def _open_tensorrt(model: ModelInfo, precision: str, threads: int) -> tuple[Any, str]:
-    """Load a model file into TensorRT, from the cache if it was built before; add a note."""
+def _open_tensorrt(model: ModelInfo, precision: str, threads: int) -> tuple[Any, bool, str]:
+    """Load a model file into TensorRT, from the cache if there is one; see `open_cached`."""
     width, height = model.input_wh
     image = np.full((model.batch_size or 1, height, width, 3), model.pad_value, np.uint8)
 
@@ -120,5 +130,9 @@ def _open_tensorrt(model: ModelInfo, precision: str, threads: int) -> tuple[Any,
 def tensorrt_folder(model: ModelInfo, precision: str) -> Path:
     """Return where what TensorRT builds of a model file for this machine is kept."""
     return cache_folder(
-        model, precision=precision, gpu=gpu_name(), version=onnxruntime.__version__
+        model,
+        precision=precision,
+        gpu=gpu_name(),
+        onnxruntime=onnxruntime.__version__,
+        tensorrt=tensorrt_version(),
     )

@@ -172,7 +172,7 @@ def test_doctor__an_engine_that_does_not_start_is_told_with_the_model(
     level, text = lines(done)['model']
     assert level == 'note'
     assert 'onnxruntime CPUExecutionProvider, int8' in text
-    assert text.endswith(f'openvino cannot load {model}: no plugin')
+    assert f'openvino cannot load {model}: no plugin' in text
     assert done.returncode == 0
 
 

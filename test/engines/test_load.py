@@ -117,7 +117,10 @@ def test_load_engine__openvino_is_missing(tiny_model, monkeypatch):
 def test_load_engine__auto_where_openvino_is_missing(int8_model, monkeypatch):
     monkeypatch.setitem(sys.modules, 'openvino', None)
     info = load_engine(int8_model).info
-    assert (info.engine, info.precision, info.note) == ('onnxruntime', 'int8', '')
+    assert (info.engine, info.precision) == ('onnxruntime', 'int8')
+    assert info.note.endswith(
+        'slower than the float32 file: run it in openvino (pip install openvino)'
+    )
 
 
 @needs_openvino
@@ -141,6 +144,7 @@ def test_load_engine__openvino_that_does_not_start(int8_model, monkeypatch, part
 
     assert (info.engine, info.precision) == ('onnxruntime', 'int8')
     assert info.note.startswith('openvino cannot load ')
+    assert 'slower than the float32 file' in info.note
 
 
 @needs_openvino

@@ -74,7 +74,9 @@ def test_engine__a_file_of_which_tensorrt_takes_nothing_is_refused(
         )
 
     if takes:
-        assert load().info.provider == 'TensorrtExecutionProvider'
+        engine = load()
+        assert engine.info.provider == 'TensorrtExecutionProvider'
+        assert (engine.kept_in / 'graph.engine').is_file()
     else:
         with pytest.raises(EngineError, match=r'takes no part of .*: set device: cuda'):
             load()

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO says of the shipped model what ONNX Runtime says, on frames of the demo drive."""
+"""OpenVINO says of the shipped models what ONNX Runtime says, on frames of the demo drive."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -46,9 +48,15 @@ def images() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope='module')
-def expected(images) -> list[NetworkOutput]:
-    engine = load_engine(find_model(), engine='onnxruntime', device='cpu')
-    return [engine.run(image[None]) for image in images]
+def exact(images) -> Callable[[str], list[NetworkOutput]]:
+    """Return what gives the answers of a shipped float32 file in ONNX Runtime."""
+
+    @cache
+    def answers(name: str) -> list[NetworkOutput]:
+        engine = load_engine(find_model(name), engine='onnxruntime', device='cpu')
+        return [engine.run(image[None]) for image in images]
+
+    return answers
 
 
 def box_iou(one: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -64,6 +72,9 @@ def partners(found: NetworkOutput, expected: NetworkOutput) -> tuple[np.ndarray,
     for box, score, label in zip(expected.boxes, expected.scores, expected.labels, strict=True):
         same = found.labels == label
         iou = box_iou(box, found.boxes[same])
+        if not same.any():
+            rows.append((0.0, score))
+            continue
         best = iou.argmax()
         rows.append((iou[best], abs(found.scores[same][best] - score)))
     ious, scores = np.array(rows).reshape(-1, 2).T
@@ -71,16 +82,20 @@ def partners(found: NetworkOutput, expected: NetworkOutput) -> tuple[np.ndarray,
 
 
 def all_partners(
-    found: list[NetworkOutput], expected: list[NetworkOutput], model: str = ''
+    found: list[NetworkOutput], expected: list[NetworkOutput], model: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `partners` does of the confident boxes of all images; there are many."""
-    pairs = [partners(f, confident(e, model)) for f, e in zip(found, expected, strict=True)]
+    """Return what `partners` does of the confident boxes of either, of all images; many."""
+    pairs = [
+        pair
+        for f, e in zip(found, expected, strict=True)
+        for pair in (partners(f, confident(e, model)), partners(e, confident(f, model)))
+    ]
     ious, score_differences = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    assert len(ious) > 200
+    assert len(ious) > 400
     return ious, score_differences
 
 
-def confident(output: NetworkOutput, model: str = '') -> NetworkOutput:
+def confident(output: NetworkOutput, model: str) -> NetworkOutput:
     """Return the boxes that a shipped model's threshold keeps, and the masks as they are."""
     kept = output.scores >= read_model(find_model(model)).thresholds.score
     boxes = (output.boxes, output.scores, output.labels, output.batch_index)
@@ -93,59 +108,60 @@ def mask_iou(name: str, *outputs: list[NetworkOutput]) -> float:
     return (found & expected).sum() / (found | expected).sum()
 
 
-def test_fp32__same_answers_as_onnxruntime(images, expected):
-    engine = load_engine(find_model(), engine='openvino')
+@pytest.mark.parametrize('name', ['panoptic.onnx', 'panoptic_fast.onnx'])
+def test_fp32__same_answers_as_onnxruntime(images, exact, name):
+    engine = load_engine(find_model(name), engine='openvino')
     assert engine.info.precision == 'fp32'
-    for image, answer in zip(images, expected, strict=True):
+    for image, answer in zip(images, exact(name), strict=True):
         found = engine.run(image[None])
         assert len(found.scores) == len(answer.scores) > 100
-        ious, score_differences = partners(found, answer)
-        assert ious.min() >= 0.999
-        assert score_differences.max() <= 1e-4
-        for name in ('drivable', 'lane'):
-            difference = np.abs(getattr(found, name).astype(int) - getattr(answer, name))
+        for ious, score_differences in (partners(found, answer), partners(answer, found)):
+            assert ious.min() >= 0.999
+            assert score_differences.max() <= 1e-4
+        for mask in ('drivable', 'lane'):
+            difference = np.abs(getattr(found, mask).astype(int) - getattr(answer, mask))
             assert difference.max() <= 1
 
 
 @needs_bf16
-def test_bf16__answers_within_what_was_measured(images, expected):
+def test_bf16__answers_within_what_was_measured(images, exact):
     """
     Hold bf16 to its measured difference from float32, which is not small.
 
-    Median and worst twentieth of the boxes: IoU 0.984 and 0.929, scores off by 0.004 and 0.016.
-    Masks of all images together: IoU 0.99 of the drivable area, 0.94 of the lane lines.
+    Median and worst twentieth of the boxes: IoU 0.987 and 0.941, scores off by 0.005 and 0.014.
+    Masks of all images together: IoU 0.995 of the drivable area, 0.990 of the lane lines.
     """
-    engine = load_engine(find_model(), engine='openvino', precision='bf16')
+    name = 'panoptic.onnx'
+    engine = load_engine(find_model(name), engine='openvino', precision='bf16')
     assert engine.info.precision == 'bf16'
     found = [engine.run(image[None]) for image in images]
-    ious, score_differences = all_partners(found, expected)
+    ious, score_differences = all_partners(found, exact(name), name)
     assert np.quantile(ious, 0.5) >= 0.95
     assert np.quantile(ious, 0.05) >= 0.9
     assert np.quantile(score_differences, 0.95) <= 0.03
-    for name, bound in (('drivable', 0.98), ('lane', 0.9)):
-        assert mask_iou(name, found, expected) >= bound
+    for mask, bound in (('drivable', 0.98), ('lane', 0.9)):
+        assert mask_iou(mask, found, exact(name)) >= bound
 
 
-def test_int8__answers_within_what_was_measured(images):
+def test_int8__answers_within_what_was_measured(images, exact):
     """
     Hold the shipped 8 bit file to its measured difference from the float32 file it was made of.
 
-    Median and worst twentieth of the boxes: IoU 0.968 and 0.833, scores off by 0.007 and 0.035.
+    Median and worst twentieth of the boxes: IoU 0.968 and 0.819, scores off by 0.007 and 0.034.
     Masks of all images together: IoU 0.986 of the drivable area, 0.975 of the lane lines.
     """
-    exact = load_engine(find_model('panoptic_fast.onnx'), engine='onnxruntime', device='cpu')
+    name = 'panoptic_fast.onnx'
     engine = load_engine(find_model('panoptic_fast_int8.onnx'))
     source = engine.model.provenance['quantization']['source_sha256']
-    assert source == exact.model.sha256
+    assert source == read_model(find_model(name)).sha256
     assert (engine.info.engine, engine.info.precision) == ('openvino', 'int8')
-    expected = [exact.run(image[None]) for image in images]
     found = [engine.run(image[None]) for image in images]
-    ious, score_differences = all_partners(found, expected, 'panoptic_fast.onnx')
+    ious, score_differences = all_partners(found, exact(name), name)
     assert np.quantile(ious, 0.5) >= 0.95
     assert np.quantile(ious, 0.05) >= 0.75
     assert np.quantile(score_differences, 0.95) <= 0.06
-    for name in ('drivable', 'lane'):
-        assert mask_iou(name, found, expected) >= 0.97
+    for mask in ('drivable', 'lane'):
+        assert mask_iou(mask, found, exact(name)) >= 0.97
 
 
 @pytest.mark.parametrize(('precision', 'hint'), [('fp32', 'f32'), ('bf16', 'bf16')])

@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import onnx
 from tqdm import tqdm
 
 from model_tools.compression.gate import GateError, fallen, flat_scores, task_of
+from model_tools.compression.quantization.agreement import Agreement, compare_files
 from model_tools.compression.quantization.calibration import calibration_images, survey
 from model_tools.compression.quantization.equalization import equalized
 from model_tools.compression.quantization.graph import (
@@ -32,7 +33,7 @@ from model_tools.evaluation.headline import headline
 from model_tools.evaluation.predictors import ModelFilePredictor
 from model_tools.evaluation.protocol import PROTOCOLS
 from model_tools.export.model_file import amend_model_file
-from model_tools.export.release import file_metrics
+from model_tools.export.release import file_metrics, parity_images
 from panoptic_perception.engines import ModelInfo, read_model
 
 PROTOCOL = PROTOCOLS['dataset']
@@ -48,6 +49,8 @@ class Quantized:
     """Scores of the float32 file on the hold-out."""
     found: Mapping[str, float]
     """Those of the 8 bit file."""
+    agreement: Agreement
+    """Of both files' answers on val."""
 
 
 def quantize(
@@ -64,7 +67,8 @@ def quantize(
 
     If one does, every part of the network is left in float32 by turns to see which of them costs
     most; these are then added one after the other until the gate is passed. Files in 8 bits are
-    scored in the engine that a vehicle takes for them. Val is scored at the end, for the file.
+    scored in the engine that a vehicle takes for them. Val is scored at the end, for the file, and
+    the answers of both files are compared on some images of it.
 
     Raises:
         QuantizationError: `source` is no float32 file of `model_tools export` for these labels.
@@ -94,7 +98,7 @@ def quantize(
     with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as folder:
         candidate = Path(folder) / out.name
         in_float, found = _pass_gate(attempt, candidate, reference, allowed_fall)
-        quantized = Quantized(in_float, reference, found)
+        agreement = compare_files(source, candidate, parity_images(data, info.input_wh))
         provenance = {
             **info.provenance,
             'quantization': {
@@ -103,6 +107,7 @@ def quantize(
                 'images': len(attempt.images),
                 'in_float': list(in_float),
                 'holdout': {'fp32': dict(reference), 'int8': dict(found)},
+                'agreement': asdict(agreement),
             },
         }
         record = evaluate(
@@ -111,7 +116,7 @@ def quantize(
         metrics = file_metrics(record, PROTOCOL)
         amend_model_file(candidate, provenance=provenance, metrics=metrics)
         candidate.replace(out)
-    return quantized
+    return Quantized(in_float, reference, found, agreement)
 
 
 def _check(info: ModelInfo, data: RoadData) -> list[str]:

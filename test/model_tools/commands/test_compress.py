@@ -53,8 +53,23 @@ def test_compress__bad_input_is_one_sentence(arguments, tmp_path, capsys, option
     *_, sentence = capsys.readouterr().err.strip().splitlines()
     assert sentence.startswith('model_tools: error: ')
     assert message in sentence
-    assert not list(tmp_path.glob('run/round_1*'))
-    assert not list(tmp_path.glob('run/student*'))
+    assert not (tmp_path / 'run').exists()
+
+
+def test_compress__a_folder_of_something_else_stays_as_it_is(arguments, tmp_path, capsys):
+    settings = tmp_path / 'run' / 'config.yaml'
+    settings.parent.mkdir()
+    settings.write_text('{data: roads, epochs: 3}')
+    assert main(arguments) == 2
+    assert 'a run of something else; give another --out' in capsys.readouterr().err
+    assert list(settings.parent.iterdir()) == [settings]
+    assert settings.read_text() == '{data: roads, epochs: 3}'
+
+
+def test_compress__too_few_images_for_a_calibration_batch(arguments, tmp_path, capsys):
+    assert main([*arguments, '--set', 'calibration_batch_size=8']) == 2
+    assert 'found 7 to learn from' in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / 'run').iterdir()] == ['cache']
 
 
 def test_compress__images_that_label_nothing_of_a_task(arguments, tmp_path, capsys, road_folder):

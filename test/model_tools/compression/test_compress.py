@@ -15,6 +15,7 @@ import yaml
 from model_tools.compression.compress import ATTEMPTS, compress
 from model_tools.compression.gate import GateError
 from model_tools.compression.selection import BudgetError
+from model_tools.data.problems import DatasetError
 from model_tools.data.sample import IGNORE
 from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import load_checkpoint, load_network
@@ -135,7 +136,7 @@ def test_compress__what_is_done_is_not_done_again(config, made, tmp_path):
 def test_compress__a_budget_that_cannot_be_reached(config, tmp_path):
     with pytest.raises(BudgetError, match='cannot be reached'):
         compress(replace(config, keep=0.01, rounds=4), tmp_path)
-    assert not list(tmp_path.glob('round_*')), 'it is known before the first round'
+    assert not list(tmp_path.iterdir()), 'it is known before anything is written'
     # Nothing was made, so the same folder takes other settings.
     assert compress(replace(config, rounds=1), tmp_path, stop=Stop(minutes=0)) is None
 
@@ -224,4 +225,14 @@ def test_compress__to_a_latency_with_costs_of_channels(config, tmp_path, monkeyp
 def test_compress__a_gate_without_anything_held_out(config, tmp_path):
     nothing = replace(config, training=replace(config.training, holdout_groups=()))
     with pytest.raises(GateError, match='holdout_groups'):
-        compress(nothing, tmp_path)
+        compress(nothing, tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+
+
+def test_compress__no_val(config, tmp_path):
+    learned = tmp_path / 'learned'
+    shutil.copytree(config.training.data, learned, ignore=shutil.ignore_patterns('val'))
+    training = replace(config.training, data=str(learned))
+    with pytest.raises(DatasetError, match="split 'val' has no images"):
+        compress(replace(config, training=training), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()

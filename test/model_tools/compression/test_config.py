@@ -45,6 +45,8 @@ def test_load_compression__reads_what_it_wrote(write):
         ('{teacher: t, training: {data: d}, keep: 1.5}', 'at most 1'),
         ('{teacher: t, training: {data: d}, budget: ms}', "'params' or 'macs' or 'latency'"),
         ('{teacher: t, training: {data: d}, criterion: best}', "'taylor_sum'"),
+        ('{teacher: t, training: {data: d}, cost_power: -1}', 'at least 0 and at most 4'),
+        ('{teacher: t, training: {data: d}, cost_power: 60}', 'cost_power is 60, expected'),
         ('{teacher: t, training: {data: d}, allowed_fall: -1}', 'allowed_fall is -1'),
         ('{teacher: t, training: {data: d, start: a.pt}}', 'begins with the pruned network'),
         ('{teacher: t, training: [1]}', 'training is .* expected a mapping'),

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import math
+
 import pytest
 import torch
 
@@ -33,6 +35,11 @@ def test_flat_scores__leave_out_what_no_image_has():
 )
 def test_fallen__names_what_fell_too_far(found, allowed, expected):
     assert fallen(REFERENCE, found, allowed=allowed) == expected
+
+
+def test_fallen__a_score_that_is_no_number():
+    (fall,) = fallen({'x': 0.5}, {'x': math.nan}, allowed=1.0).values()
+    assert math.isnan(fall)
 
 
 @pytest.mark.parametrize(

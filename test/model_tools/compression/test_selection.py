@@ -123,8 +123,22 @@ def test_meet_budget__vetoed_channels_stay():
     scores[:20] = torch.inf
     keep = meet_budget({'a': scores}, Widths(), channels, 32)
     assert keep['a'].tolist() == [*range(20), *range(52, 64)]
-    with pytest.raises(BudgetError, match=r'a cost of 31 cannot be reached.* it is 32;'):
-        meet_budget({'a': scores}, Widths(), channels, 31)
+
+
+@pytest.mark.parametrize(
+    ('vetoed', 'budget', 'words'),
+    [
+        (20, 31, r'a cost of 31 .*: with what veto_share 0.9 keeps .* it is 32; .* let more of'),
+        (60, 31, r'with what veto_share 0.9 keeps beside the floors it is 64;'),
+        (60, 15, r'with every group at its floor it is 16; .* lower the floor'),  # not the veto
+        (0, 15, r'with every group at its floor it is 16;'),
+    ],
+)
+def test_meet_budget__says_what_keeps_the_channels(vetoed, budget, words):
+    scores = torch.arange(64.0)
+    scores[:vetoed] = torch.inf
+    with pytest.raises(BudgetError, match=words):
+        meet_budget({'a': scores}, Widths(), channels, budget, held_by='veto_share 0.9')
 
 
 @pytest.mark.parametrize(('scores', 'least'), [({}, 0), ({'a': torch.rand(64)}, 16)])

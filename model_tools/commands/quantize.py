@@ -31,6 +31,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar='SCORE',
         help='of any score on the hold-out; more is refused (default: 0.01)',
     )
+    parser.add_argument(
+        '--in-float',
+        nargs='+',
+        default=[],
+        metavar='PART',
+        help='parts that stay in float32, which an earlier call has found; default: none',
+    )
     add_labels_option(parser)
     add_limit_option(parser)
     parser.set_defaults(run=_run)
@@ -50,6 +57,7 @@ def _run(arguments: argparse.Namespace) -> None:
         data,
         arguments.out,
         images=arguments.images,
+        in_float=arguments.in_float,
         allowed_fall=arguments.allowed_fall,
         max_skipped=arguments.max_skipped,
     )

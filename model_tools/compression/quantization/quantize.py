@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -59,19 +59,22 @@ def quantize(
     out: Path,
     *,
     images: int = 300,
+    in_float: Sequence[str] = (),
     allowed_fall: float = 0.01,
     max_skipped: float = 0.01,
 ) -> Quantized:
     """
     Write `out` if no score on the hold-out falls by more than `allowed_fall`.
 
-    If one does, every part of the network is left in float32 by turns to see which of them costs
-    most; these are then added one after the other until the gate is passed. Files in 8 bits are
+    The parts `in_float` stay in float32. If a score falls all the same, every other part is left
+    so by turns to see which of them costs most; these are then added one after the other until
+    the gate is passed. Files in 8 bits are
     scored in the engine that a vehicle takes for them. Val is scored at the end, for the file, and
     the answers of both files are compared on some images of it.
 
     Raises:
-        QuantizationError: `source` is no float32 file of `model_tools export` for these labels.
+        QuantizationError: `source` is no float32 file of `model_tools export` for these labels, or
+            has no part of a name.
         DatasetError: The data lack a group that was held out, other images, or val.
         GateError: The file names no groups that were held out, they do not label every task, or
             the gate is passed by no choice of parts; nothing is written.
@@ -86,7 +89,9 @@ def quantize(
         )
     info, model = read_model(source), onnx.load(source)
     groups = _check(info, data)
-    network_parts(model)  # refuses other files before the images are read
+    parts = network_parts(model)  # refuses other files before the images are read
+    if unknown := [part for part in in_float if part not in parts]:
+        raise QuantizationError(f"'{source}': has no parts {unknown}; it has {list(parts)}")
     attempt = _Attempts(info, model, data, groups, images, max_skipped)
     reference = attempt.score(source)
     if missing := sorted(set(TASKS) - {task_of(name) for name in reference}):
@@ -97,7 +102,7 @@ def quantize(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=out.parent) as folder:
         candidate = Path(folder) / out.name
-        in_float, found = _pass_gate(attempt, candidate, reference, allowed_fall)
+        left, found = _pass_gate(attempt, candidate, tuple(in_float), reference, allowed_fall)
         agreement = compare_files(source, candidate, parity_images(data, info.input_wh))
         provenance = {
             **info.provenance,
@@ -105,7 +110,7 @@ def quantize(
                 'source_sha256': info.sha256,
                 'nncf': version('nncf'),
                 'images': len(attempt.images),
-                'in_float': list(in_float),
+                'in_float': list(left),
                 'holdout': {'fp32': dict(reference), 'int8': dict(found)},
                 'agreement': asdict(agreement),
             },
@@ -116,7 +121,7 @@ def quantize(
         metrics = file_metrics(record, PROTOCOL)
         amend_model_file(candidate, provenance=provenance, metrics=metrics)
         candidate.replace(out)
-    return Quantized(in_float, reference, found, agreement)
+    return Quantized(left, reference, found, agreement)
 
 
 def _check(info: ModelInfo, data: RoadData) -> list[str]:
@@ -140,17 +145,20 @@ def _check(info: ModelInfo, data: RoadData) -> list[str]:
 
 
 def _pass_gate(
-    attempt: _Attempts, candidate: Path, reference: Mapping[str, float], allowed: float
+    attempt: _Attempts,
+    candidate: Path,
+    in_float: tuple[str, ...],
+    reference: Mapping[str, float],
+    allowed: float,
 ) -> tuple[tuple[str, ...], dict[str, float]]:
-    """Write a candidate that passes; return its parts in float32 and its scores."""
-    in_float: tuple[str, ...] = ()
+    """Write a candidate that passes; return its parts in float32, from `in_float`, and scores."""
     found = attempt.make(candidate, in_float)
     if not fallen(reference, found, allowed=allowed):
         return in_float, found
-    parts = network_parts(attempt.model)
+    parts = [part for part in network_parts(attempt.model) if part not in in_float]
     print(f'8 bits cost {_told(reference, found, allowed)}: looking for why', file=sys.stderr)
     falls = {
-        part: _worst(reference, attempt.make(candidate, (part,)))
+        part: _worst(reference, attempt.make(candidate, (*in_float, part)))
         for part in tqdm(parts, desc='leave in float', unit='part', disable=None)
     }
     for part in sorted(parts, key=falls.__getitem__)[:-1]:

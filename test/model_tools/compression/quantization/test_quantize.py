@@ -174,6 +174,10 @@ def test_quantize__what_costs_most_is_left_in_float(source, data, tmp_path, monk
     result = quantize(source, data, tmp_path / 'net.onnx', images=2, allowed_fall=0.1)
     assert result.in_float == ('lane', 'drivable')
     assert _in_8_bits(onnx.load(tmp_path / 'net.onnx')).isdisjoint(result.in_float)
+    again = quantize(
+        source, data, tmp_path / 'net.onnx', images=2, in_float=['lane'], allowed_fall=0.25
+    )
+    assert again.in_float == ('lane',)
     scores |= {('lane', 'drivable'): 0.85}
     with pytest.raises(GateError, match=r'loses lane_iou by 0\.150 on the hold-out, and 0\.1 may'):
         quantize(source, data, tmp_path / 'other.onnx', images=2, allowed_fall=0.1)
@@ -203,6 +207,7 @@ def test_quantize__files_that_are_refused(source, data, tmp_path, values, error,
     [
         ({'images': 0}, 'expected at least 1 image'),
         ({'allowed_fall': float('nan')}, '0 to 1 as allowed fall, found 300 and nan'),
+        ({'in_float': ['stage9']}, r"has no parts \['stage9'\]; it has \['backbone.stem', "),
     ],
 )
 def test_quantize__numbers_that_are_refused(source, data, tmp_path, options, message):

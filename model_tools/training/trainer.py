@@ -26,7 +26,12 @@ from model_tools.training.examination import Examiner
 from model_tools.training.input import load_input
 from model_tools.training.labels import load_labels
 from model_tools.training.learner import Learner, NonFiniteLossError
-from model_tools.training.memory import BatchTooLargeError, largest_fitting
+from model_tools.training.memory import (
+    BatchTooLargeError,
+    enough_memory,
+    is_out_of_memory,
+    largest_fitting,
+)
 from model_tools.training.optimisation import rate_factor
 from model_tools.training.processes import make_fabric, part, together
 from model_tools.training.reduction import sum_over_processes
@@ -69,7 +74,7 @@ def train(
             f'batch_size is {config.batch_size}, expected a multiple of the {fabric.world_size} '
             'processes'
         )
-    with RunFolder(out) as folder, together():
+    with RunFolder(out) as folder, together(), enough_memory(fabric.device):
         state = folder.resume(config)
         fabric.launch()
         _Run(fabric, config, folder, labels, state).go_on(
@@ -173,14 +178,17 @@ class _Run:
         try:
             self._learn_from_batch()
             return
-        except torch.OutOfMemoryError:
-            pass  # the traceback holds the tensors that must be freed before the search
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # The traceback holds the tensors that must be freed before the search.
         size, processes = self.config.batch_size, self.fabric.world_size
         fitting = largest_fitting(self._attempt, size // processes) * processes
         cure = (
             f'{fitting} does: --set batch_size={fitting}'
             if fitting
-            else 'not even one image does: take a smaller network or input_wh'
+            # Of oneDNN nothing fits any more once it has run out of memory.
+            else 'nor did one image after it: take a smaller network, input_wh or batch_size'
         )
         raise BatchTooLargeError(
             f'batch_size {size} does not fit into the memory of {self.fabric.device}, {cure}'

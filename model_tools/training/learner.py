@@ -19,7 +19,12 @@ from model_tools.networks.heads import cell_centres
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.config import TrainingConfig
 from model_tools.training.losses import Reduce, batch_losses
-from model_tools.training.optimisation import AveragedNet, make_optimizer, set_rate
+from model_tools.training.optimisation import (
+    AveragedNet,
+    make_optimizer,
+    restore_optimizer,
+    set_rate,
+)
 from model_tools.training.reduction import sum_over_processes
 from model_tools.training.task_weights import PARTS, TaskWeights
 
@@ -153,7 +158,7 @@ class Learner:
         """Go back to a state."""
         self._net.load_state_dict(state['weights'])
         self.averaged.net.load_state_dict(state['averaged'])
-        self._optimizer.load_state_dict(state['optimizer'])
+        restore_optimizer(self._optimizer, state['optimizer'])
         self.task_weights.load_state_dict(state['task_weights'])
         if self._distiller:
             self._distiller.restore(state['distillation'])

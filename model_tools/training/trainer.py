@@ -21,6 +21,7 @@ from model_tools.networks.activations import fade
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.networks.rounding import round_in_training
 from model_tools.settings import ConfigError
+from model_tools.training.checkpoint import CheckpointError
 from model_tools.training.config import TrainingConfig
 from model_tools.training.examination import Examiner
 from model_tools.training.input import load_input
@@ -43,6 +44,8 @@ from model_tools.training.task_weights import PARTS
 
 SAVE_SECONDS = 300.0
 """How much work a power cut may cost."""
+_NOT_RESTORABLE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""What torch raises where it is given the state of something else."""
 
 
 def train(
@@ -294,9 +297,22 @@ class _Run:
                 f"'{self.folder.root}': the run was begun with {state['epoch_steps']} steps an "
                 f'epoch, its data now give {self.epoch_steps}: give the same data'
             )
-        self.learner.restore(state)
+        if state['step'] > self.total_steps:
+            raise self._damaged(f'step is {state["step"]}, expected at most {self.total_steps}')
+        try:
+            self.learner.restore(state)
+        except _NOT_RESTORABLE as error:
+            if is_out_of_memory(error):
+                raise
+            raise self._damaged(' '.join(str(error).split())[:200]) from error
         self.step = state['step']
         self.tally = state['tally']
+
+    def _damaged(self, found: str) -> CheckpointError:
+        return CheckpointError(
+            f"'{self.folder.checkpoint}': expected a checkpoint to go on from, found one that is "
+            f'damaged ({found}): give it as `start` of another run'
+        )
 
     def _save(self) -> None:
         self._saved = time.monotonic()

@@ -196,7 +196,7 @@ def load_weights(net: PanopticNet, state: Mapping[str, Any], path: Path) -> None
 
     Raises:
         CheckpointError: They are those of another architecture; names what differs first. Or they
-            are of a run whose activations are still between two kinds.
+            are of a run whose activations are still between two kinds, or not finite.
     """
     fading = state['training'].get('fade_share', 0.0)
     if fading and state['epoch'] < fading * state['training']['epochs']:
@@ -219,6 +219,11 @@ def load_weights(net: PanopticNet, state: Mapping[str, Any], path: Path) -> None
     if differing:
         raise CheckpointError(
             f"'{path}': its weights are those of another architecture: {'; '.join(differing[:3])}"
+        )
+    if lost := [name for name, x in state['averaged'].items() if not x.isfinite().all()]:
+        raise CheckpointError(
+            f"'{path}': expected finite weights, found NaN or infinite ones in {lost[0]} and "
+            f'{len(lost) - 1} other tensors: take an earlier checkpoint, or train again'
         )
     net.load_state_dict(state['averaged'])
 

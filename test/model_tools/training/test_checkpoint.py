@@ -224,3 +224,12 @@ def test_load_weights__other_tensors_under_the_same_name(state, path, small_netw
     del state['averaged']['lane.logit.bias']
     with pytest.raises(CheckpointError, match=r'lane\.logit\.weight is \(3,\), expected \(1, 8'):
         load_weights(PanopticNet(small_network), state, path)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_load_network__weights_that_are_not_finite(state, path, value):
+    state['averaged']['lane.logit.bias'].fill_(value)
+    save_checkpoint(path, state)
+    message = 'found NaN or infinite ones in lane.logit.bias and 0 other tensors'
+    with pytest.raises(CheckpointError, match=message):
+        load_network(path)

@@ -68,7 +68,7 @@ def train(
         stop_after: Last epoch of this call.
         stop: What else may end this call before the end of the run.
     """
-    labels = load_labels(config)
+    labels = load_labels(config.label_set, config.network)
     if stop_after is not None and stop_after < 1:
         raise ConfigError(f'--stop-after {stop_after}: expected an epoch of at least 1')
     fabric = make_fabric(config.precision, devices, nodes)

@@ -190,8 +190,8 @@ class _Run:
         cure = (
             f'{fitting} does: --set batch_size={fitting}'
             if fitting
-            # Of oneDNN nothing fits any more once it has run out of memory.
-            else 'nor did one image after it: take a smaller network, input_wh or batch_size'
+            # To oneDNN nothing fits any more once it has run out of memory.
+            else 'and no smaller one did after it: take a smaller network, input_wh or batch_size'
         )
         raise BatchTooLargeError(
             f'batch_size {size} does not fit into the memory of {self.fabric.device}, {cure}'

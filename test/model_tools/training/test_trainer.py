@@ -184,7 +184,7 @@ def test_train__loss_that_is_not_finite_saves_its_batch(config, tmp_path):
     ('limit', 'message'),
     [
         (3, 'batch_size 8 does not fit into the memory of cpu, 2 does: --set batch_size=2'),
-        (0, 'batch_size 8 does not fit .*, nor did one image after it: take'),
+        (0, 'batch_size 8 does not fit .*, and no smaller one did after it: take'),
     ],
 )
 def test_train__out_of_memory_names_the_batch_that_fits(

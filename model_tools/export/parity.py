@@ -59,10 +59,15 @@ class Parity:
     own_score: float = 0.0
 
     def __str__(self) -> str:
-        return (
+        boxes = (
             f'{self.boxes} boxes of {self.images} images differ by at most {self.box_px:.1e} px '
             f'(in torch in float32: {self.own_box_px:.1e}), their scores by {self.score:.1e} '
-            f'({self.own_score:.1e}), masks by {self.mask_levels} of 255 levels; '
+            f'({self.own_score:.1e})'
+            if self.boxes
+            else f'no box was compared, as the file returns none for {self.images} images'
+        )
+        return (
+            f'{boxes}, masks differ by at most {self.mask_levels} of 255 levels; '
             f'{self.lost_boxes} boxes are missing'
         )
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from model_tools.data.holdout import held_out_part
-from model_tools.data.label_set import load_label_set
 from model_tools.data.problems import DatasetError, Problems
 from model_tools.data.readers import ReaderSettings, RoadData, open_data, read_samples
 from model_tools.evaluation.evaluate import evaluate
@@ -22,7 +21,9 @@ from model_tools.evaluation.protocol import Protocol, load_protocols
 from model_tools.evaluation.thresholds import NEUTRAL, choose_thresholds
 from model_tools.export.model_file import amend_model_file, write_model_file
 from model_tools.export.parity import Parity, check_parity
+from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import file_sha256, load_checkpoint, network_of
+from model_tools.training.labels import load_labels
 from panoptic_perception.core.letterbox import Letterbox
 
 PARITY_IMAGES = 50
@@ -50,7 +51,10 @@ def release(
     state = load_checkpoint(checkpoint)
     net = network_of(state, checkpoint)
     training = state['training']
-    labels = load_label_set(training.get('label_set', 'default'))
+    try:
+        labels = load_labels(training.get('label_set', 'default'), net.config)
+    except ConfigError as error:
+        raise ConfigError(f"'{checkpoint}': {error}") from error
     data = open_data(data_root, ReaderSettings(labels=labels))
     protocols = load_protocols(['dataset'], overrides)
     input_wh = input_wh or tuple(training['input_wh'])

@@ -39,6 +39,9 @@ SIZES: dict[str, dict[str, Any]] = {
 as theirs.
 """
 
+WIDEST, DEEPEST = 2048, 64
+"""Beyond what anyone builds for a vehicle: more is an error in a file, and fills the memory."""
+
 
 class NetworkConfigError(ValueError):
     """A network is described by an unknown key or by a value that cannot be built."""
@@ -101,11 +104,11 @@ def _sequences_as(kind: type[list] | type[tuple], value: Any) -> Any:
 
 
 def _is_width(value: Any) -> bool:
-    return type(value) is int and value >= 2 and value % 2 == 0
+    return type(value) is int and 2 <= value <= WIDEST and value % 2 == 0
 
 
 def _is_depth(value: Any) -> bool:
-    return type(value) is int and value >= 1
+    return type(value) is int and 1 <= value <= DEEPEST
 
 
 def _are(holds: Callable[[Any], bool], count: int) -> Callable[[Any], bool]:
@@ -123,14 +126,20 @@ def _are_channels(value: Any) -> bool:
     )
 
 
-_WIDTH = (_is_width, 'an even number of at least 2')
+_WIDTH = (_is_width, f'an even number of 2 to {WIDEST}')
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     'labels': (_are_names, 'a list of names'),
     'convolution': (lambda v: v in get_args(Convolution), f'one of {get_args(Convolution)}'),
     'activation': (lambda v: v in get_args(Activation), f'one of {get_args(Activation)}'),
-    'backbone_widths': (_are(_is_width, 5), 'five even numbers of at least 2'),
-    'backbone_depths': (_are(_is_depth, 4), 'four whole numbers of at least 1'),
-    'encoder_depth': (_is_depth, 'a whole number of at least 1'),
+    'backbone_widths': (
+        _are(_is_width, 5),
+        f'five even numbers of 2 to {WIDEST}',
+    ),
+    'backbone_depths': (
+        _are(_is_depth, 4),
+        f'four whole numbers of 1 to {DEEPEST}',
+    ),
+    'encoder_depth': (_is_depth, f'a whole number of 1 to {DEEPEST}'),
     'attention': (lambda v: isinstance(v, bool), 'true or false'),
     'detection_width': _WIDTH,
     'segmentation_width': _WIDTH,

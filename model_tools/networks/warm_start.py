@@ -17,6 +17,7 @@ from model_tools.networks.panoptic_net import PanopticNet
 
 ACTIVATION = 'silu'
 COCO_CLASSES = {'vehicle': (2, 5, 7), 'person': (0,), 'cycle': (1, 3)}
+_CLASS_LOGITS = {f'head.cls_preds.{level}.weight' for level in range(3)}
 
 
 class WarmStartError(ValueError):
@@ -34,20 +35,26 @@ def warm_start(net: PanopticNet, path: Path) -> list[str]:
         graph = onnx.load(path).graph
     except DecodeError as error:
         raise WarmStartError(f"'{path}': expected an ONNX file of YOLOX-nano: {error}") from error
+    tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    folded = [v for k, v in tensors.items() if k.startswith('onnx::Conv_')]
+    # Before the network is looked at: another file is wrong for any.
+    if missing := sorted(_CLASS_LOGITS - tensors.keys()):
+        raise WarmStartError(
+            f"'{path}': expected an ONNX file of YOLOX-nano, found one without {missing}"
+        )
     if net.config.activation != ACTIVATION:
         raise WarmStartError(
             f"'{path}': was trained with {ACTIVATION}, network.activation is "
             f"'{net.config.activation}': set it to {ACTIVATION}"
         )
-    tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    folded = [v for k, v in tensors.items() if k.startswith('onnx::Conv_')]
-    pairs = list(zip(folded[::2], folded[1::2], strict=True))
     blocks = _in_export_order(net)
-    if len(pairs) != len(blocks):
+    if len(folded) != 2 * len(blocks):
         raise WarmStartError(
-            f"'{path}': expected the {len(blocks)} folded convolutions of YOLOX-nano, "
-            f'found {len(pairs)}'
+            f"'{path}': the network wants weights and biases of {len(blocks)} folded "
+            f'convolutions, found {len(folded)} tensors: take those of YOLOX-nano, and '
+            'network.size=n'
         )
+    pairs = list(zip(folded[::2], folded[1::2], strict=True))
     with torch.no_grad():
         for (name, block), (weight, bias) in zip(blocks, pairs, strict=True):
             if name == 'backbone.stem':

@@ -15,14 +15,53 @@ import torch
 
 from model_tools.networks.config import NetworkConfig, NetworkConfigError
 from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.settings import PATH, SHARE, Rule, whole
+from model_tools.training.memory import is_out_of_memory
 from model_tools.training.places import without_folders
+from model_tools.training.tally import COUNTS
 from panoptic_perception.core.files import durable, whole_file
 
 SCHEMA = 2
-PARTS = {'network', 'training', 'averaged'}
+_NAMES = Rule(
+    lambda v: isinstance(v, list) and all(isinstance(name, str) for name in v), 'a list of names'
+)
+_MAPPING = Rule(lambda v: isinstance(v, Mapping), 'a mapping')
+_SIZE = Rule(
+    lambda v: isinstance(v, list) and len(v) == 2 and all(map(whole(1).holds, v)),
+    'width and height',
+)
+_NUMBERS = Rule(
+    lambda v: isinstance(v, Mapping) and all(type(x) in (int, float) for x in v.values()),
+    'numbers by name',
+)
+PARTS: Mapping[str, Rule] = {
+    'network': _MAPPING,
+    'training': _MAPPING,
+    'averaged': _MAPPING,
+    'epoch': whole(0),
+    'step': whole(0),
+}
 """What a checkpoint and a weights file both hold: enough to run their network."""
-PROGRESS = {'step', 'weights', 'optimizer', 'task_weights', 'warm_started', 'epoch_steps', 'tally'}
+PROGRESS: Mapping[str, Rule] = {
+    'weights': _MAPPING,
+    'optimizer': _MAPPING,
+    'task_weights': _MAPPING,
+    'warm_started': _NAMES,
+    'epoch_steps': whole(1),
+    'tally': _NUMBERS,
+}
 """What only a checkpoint holds: enough to go on."""
+_SETTINGS: Mapping[str, Rule] = {
+    'data': PATH,
+    'synthetic': PATH,
+    'warm_start': PATH,
+    'holdout_groups': _NAMES,
+    'input_wh': _SIZE,
+    'epochs': whole(1),
+}
+"""What others than a resumed run want to know of the settings of a run."""
+_LATER_SETTINGS: Mapping[str, Rule] = {'label_set': PATH, 'fade_share': SHARE}
+"""The same of settings that older runs lack."""
 
 
 class CheckpointError(ValueError):
@@ -89,10 +128,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f'{expected} of schema {SCHEMA}, found schema {state.get("schema", 1)!r}: it belongs '
             'to another version; train again, or use that version'
         )
-    if missing := sorted(PARTS - found):
+    if missing := sorted(set(PARTS) - found):
         raise CheckpointError(f'{expected}, found one without {missing}')
+    if wrong := _broken(state, PARTS) or _broken_settings(state['training']):
+        raise CheckpointError(f'{expected}, found one that cannot be used: {"; ".join(wrong)}')
     try:
-        NetworkConfig.from_dict(state['network'])
+        # With all keys: those that did not exist then had today's defaults.
+        state['network'] = NetworkConfig.from_dict(state['network']).to_dict()
         state['averaged'] = {
             name: tensor.float() if tensor.is_floating_point() else tensor
             for name, tensor in state['averaged'].items()
@@ -103,6 +145,23 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except (NetworkConfigError, AttributeError, TypeError) as error:
         raise CheckpointError(f'{expected}, found one that cannot be used: {error}') from error
     return state
+
+
+def check_progress(state: Mapping[str, Any], path: Path) -> None:
+    """Refuse to go on from a state, read from `path`, that lacks what is needed for it."""
+    expected = f"'{path}': expected a checkpoint to go on from"
+    if missing := sorted(set(PROGRESS) - set(state)):
+        raise CheckpointError(
+            f'{expected}, found one without {missing}: give it as `start` of another run'
+        )
+    wrong = _broken(state, PROGRESS)
+    if not wrong and state['tally'] and not state['tally'].keys() >= set(COUNTS):
+        wrong = [f'tally is {reprlib.repr(state["tally"])}, expected {COUNTS} in it']
+    if wrong:
+        raise CheckpointError(
+            f'{expected}, found one that is damaged: {"; ".join(wrong)}; give it as `start` of '
+            'another run'
+        )
 
 
 def file_sha256(path: Path) -> str:
@@ -121,6 +180,13 @@ def network_of(state: Mapping[str, Any], path: Path) -> PanopticNet:
         net = PanopticNet(NetworkConfig.from_dict(state['network']))
     except NetworkConfigError as error:
         raise CheckpointError(f"'{path}': its network cannot be built: {error}") from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise CheckpointError(
+            f"'{path}': its network is too large for the memory of this machine: take a narrower "
+            'one'
+        ) from error
     load_weights(net, state, path)
     return net.eval()
 
@@ -130,7 +196,7 @@ def load_weights(net: PanopticNet, state: Mapping[str, Any], path: Path) -> None
 
     Raises:
         CheckpointError: They are those of another architecture; names what differs first. Or they
-            are of a run whose activations are still between two kinds.
+            are of a run whose activations are still between two kinds, or not finite.
     """
     fading = state['training'].get('fade_share', 0.0)
     if fading and state['epoch'] < fading * state['training']['epochs']:
@@ -154,7 +220,26 @@ def load_weights(net: PanopticNet, state: Mapping[str, Any], path: Path) -> None
         raise CheckpointError(
             f"'{path}': its weights are those of another architecture: {'; '.join(differing[:3])}"
         )
+    if lost := [name for name, x in state['averaged'].items() if not x.isfinite().all()]:
+        raise CheckpointError(
+            f"'{path}': expected finite weights, found NaN or infinite ones in {lost[0]} and "
+            f'{len(lost) - 1} other tensors: take an earlier checkpoint, or train again'
+        )
     net.load_state_dict(state['averaged'])
+
+
+def _broken_settings(training: Mapping[str, Any]) -> list[str]:
+    later = {name: rule for name, rule in _LATER_SETTINGS.items() if name in training}
+    return _broken(training, {**_SETTINGS, **later}, 'training.')
+
+
+def _broken(values: Mapping[str, Any], rules: Mapping[str, Rule], prefix: str = '') -> list[str]:
+    """Say of each value that breaks its rule what it is, in few words, and what was expected."""
+    return [
+        f'{prefix}{name} is {reprlib.repr(values.get(name))}, expected {rule.expected}'
+        for name, rule in rules.items()
+        if not rule.holds(values.get(name))
+    ]
 
 
 def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:

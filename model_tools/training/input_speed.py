@@ -30,7 +30,8 @@ def input_speed(config: TrainingConfig, *, steps: int) -> dict[str, Any]:
     """Measure, over `steps` batches, images a second of the input, the network, and both."""
     fabric = make_fabric(config.precision, 1, 1)
     fabric.launch()
-    data = open_data(Path(config.data), ReaderSettings(labels=load_labels(config)))
+    labels = load_labels(config.label_set, config.network)
+    data = open_data(Path(config.data), ReaderSettings(labels=labels))
     names = data.names('train')
     names = names[:: max(1, len(names) // max(SAMPLES, config.batch_size))]
     problems = Problems(len(names), limit=1)  # a share of so few says nothing of all

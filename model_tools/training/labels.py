@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 from model_tools.data.label_set import LabelSet, load_label_set
+from model_tools.networks.config import NetworkConfig
 from model_tools.settings import ConfigError
-from model_tools.training.config import TrainingConfig
 
 
-def load_labels(config: TrainingConfig) -> LabelSet:
+def load_labels(label_set: str, network: NetworkConfig) -> LabelSet:
     """Return the label set of the data; ConfigError if the network has other labels."""
-    labels = load_label_set(config.label_set)
-    if labels.names != config.network.labels:
+    labels = load_label_set(label_set)
+    if labels.names != network.labels:
         raise ConfigError(
-            f'network.labels are {list(config.network.labels)}, but label_set '
-            f'{config.label_set!r} has {list(labels.names)}: give both the same labels'
+            f'network.labels are {list(network.labels)}, but label_set {label_set!r} has '
+            f'{list(labels.names)}: give both the same labels'
         )
     return labels

@@ -17,9 +17,15 @@ from model_tools.data.batches import Batch
 from model_tools.networks.activations import set_temperature
 from model_tools.networks.heads import cell_centres
 from model_tools.networks.panoptic_net import PanopticNet
+from model_tools.training.common_norm import share_batchnorms
 from model_tools.training.config import TrainingConfig
 from model_tools.training.losses import Reduce, batch_losses
-from model_tools.training.optimisation import AveragedNet, make_optimizer, set_rate
+from model_tools.training.optimisation import (
+    AveragedNet,
+    make_optimizer,
+    restore_optimizer,
+    set_rate,
+)
 from model_tools.training.reduction import sum_over_processes
 from model_tools.training.task_weights import PARTS, TaskWeights
 
@@ -43,8 +49,8 @@ class Learner:
         self.fabric, self.config = fabric, config
         self.averaged = AveragedNet(net, config.ema_decay)
         self.task_weights = TaskWeights(config).to(fabric.device)
-        if fabric.world_size > 1 and fabric.device.type == 'cuda':
-            net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+        if fabric.world_size > 1:
+            share_batchnorms(net)
         self._net = net
         self._warm_started = warm_started
         self._distiller = distiller
@@ -101,7 +107,7 @@ class Learner:
     def attempt(self, batch: Batch) -> None:
         """Need the memory of a step on this batch, without the other processes."""
         self._optimizer.zero_grad(set_to_none=True)
-        self._adapted.eval()  # a synchronised BatchNorm would wait for them
+        self._adapted.eval()  # a common BatchNorm would wait for them
 
         def forward(images: torch.Tensor) -> Answer:
             with self.fabric.autocast():
@@ -153,7 +159,7 @@ class Learner:
         """Go back to a state."""
         self._net.load_state_dict(state['weights'])
         self.averaged.net.load_state_dict(state['averaged'])
-        self._optimizer.load_state_dict(state['optimizer'])
+        restore_optimizer(self._optimizer, state['optimizer'])
         self.task_weights.load_state_dict(state['task_weights'])
         if self._distiller:
             self._distiller.restore(state['distillation'])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -40,6 +41,18 @@ def make_optimizer(
         ],
         lr=config.learning_rate,
     )
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Go back to a state; KeyError or ValueError if it is not one of these parameters."""
+    own = [set(group) for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    if any(keys - set(g) for keys, g in zip(own, optimizer.param_groups, strict=True)):
+        raise ValueError('its optimizer lacks settings')
+    for parameter, found in optimizer.state.items():
+        shapes = {found[name].shape for name in ('exp_avg', 'exp_avg_sq')}
+        if shapes != {parameter.shape} or found['step'].numel() != 1:
+            raise ValueError('its optimizer is that of other parameters')
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

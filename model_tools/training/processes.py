@@ -12,7 +12,7 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import TorchElasticEnvironment
+from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from torch import distributed
 
 
@@ -26,7 +26,8 @@ def make_fabric(
     decides for itself.
 
     Raises:
-        ValueError: There are fewer devices, or less than one is asked for.
+        ValueError: There are fewer devices, or less than one is asked for, or several machines
+            that know nothing of each other.
     """
     cuda = torch.cuda.is_available()
     elastic = TorchElasticEnvironment.detect()
@@ -39,6 +40,13 @@ def make_fabric(
         raise ValueError(f'--devices {devices} --nodes {nodes}: expected at least one of each')
     if cuda and devices > torch.cuda.device_count():
         raise ValueError(f'--devices {devices}: this machine has {torch.cuda.device_count()} GPUs')
+    if nodes > 1 and not (elastic or _knows_other_machines()):
+        raise ValueError(
+            f'--nodes {nodes}: expected the environment of torchrun or SLURM, or MASTER_ADDR and '
+            'NODE_RANK, found none of them: on each machine start torchrun --nnodes '
+            f'{nodes} --nproc-per-node {devices} --rdzv-backend c10d --rdzv-endpoint HOST:29500 '
+            '-m model_tools.cli train ...'
+        )
     if not elastic and int(os.environ.get('LOCAL_RANK', 0)):
         _end_with_parent()
     return Fabric(
@@ -68,6 +76,11 @@ def together() -> Iterator[None]:
             'another process of this run has ended, which ends this one: look at its own message, '
             'then give the same command to go on from the last checkpoint'
         ) from error
+
+
+def _knows_other_machines() -> bool:
+    """Return whether this machine can find the others, or would wait for them for good."""
+    return SLURMEnvironment.detect() or {'MASTER_ADDR', 'NODE_RANK'} <= os.environ.keys()
 
 
 def _end_with_parent() -> None:

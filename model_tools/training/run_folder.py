@@ -14,8 +14,7 @@ import yaml
 
 from model_tools.settings import ConfigError
 from model_tools.training.checkpoint import (
-    PROGRESS,
-    CheckpointError,
+    check_progress,
     load_checkpoint,
     save_checkpoint,
     save_tensors,
@@ -54,17 +53,13 @@ class RunFolder:
 
         Raises:
             ConfigError: The run was begun with other settings, or its records are damaged.
-            CheckpointError: Its checkpoint cannot be read, or is a weights file.
+            CheckpointError: Its checkpoint cannot be read, is damaged, or is a weights file.
         """
         if not self.checkpoint.is_file():
             return None
         self._resumed = self._saved()
         state = load_checkpoint(self.checkpoint)
-        if missing := sorted(PROGRESS - set(state)):
-            raise CheckpointError(
-                f"'{self.checkpoint}': expected a checkpoint to go on from, found one without "
-                f'{missing}: give it as `start` of another run'
-            )
+        check_progress(state, self.checkpoint)
         # Read as settings: those that did not exist then had today's defaults.
         begun = _flat(training_config(state['training'], f"'{self.checkpoint}'").to_dict())
         given = _flat(config.to_dict())

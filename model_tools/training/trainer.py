@@ -21,12 +21,18 @@ from model_tools.networks.activations import fade
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.networks.rounding import round_in_training
 from model_tools.settings import ConfigError
+from model_tools.training.checkpoint import CheckpointError
 from model_tools.training.config import TrainingConfig
 from model_tools.training.examination import Examiner
 from model_tools.training.input import load_input
 from model_tools.training.labels import load_labels
 from model_tools.training.learner import Learner, NonFiniteLossError
-from model_tools.training.memory import BatchTooLargeError, largest_fitting
+from model_tools.training.memory import (
+    BatchTooLargeError,
+    enough_memory,
+    is_out_of_memory,
+    largest_fitting,
+)
 from model_tools.training.optimisation import rate_factor
 from model_tools.training.processes import make_fabric, part, together
 from model_tools.training.reduction import sum_over_processes
@@ -38,6 +44,8 @@ from model_tools.training.task_weights import PARTS
 
 SAVE_SECONDS = 300.0
 """How much work a power cut may cost."""
+_NOT_RESTORABLE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""What torch raises where it is given the state of something else."""
 
 
 def train(
@@ -60,7 +68,7 @@ def train(
         stop_after: Last epoch of this call.
         stop: What else may end this call before the end of the run.
     """
-    labels = load_labels(config)
+    labels = load_labels(config.label_set, config.network)
     if stop_after is not None and stop_after < 1:
         raise ConfigError(f'--stop-after {stop_after}: expected an epoch of at least 1')
     fabric = make_fabric(config.precision, devices, nodes)
@@ -69,7 +77,7 @@ def train(
             f'batch_size is {config.batch_size}, expected a multiple of the {fabric.world_size} '
             'processes'
         )
-    with RunFolder(out) as folder, together():
+    with RunFolder(out) as folder, together(), enough_memory(fabric.device):
         state = folder.resume(config)
         fabric.launch()
         _Run(fabric, config, folder, labels, state).go_on(
@@ -173,14 +181,17 @@ class _Run:
         try:
             self._learn_from_batch()
             return
-        except torch.OutOfMemoryError:
-            pass  # the traceback holds the tensors that must be freed before the search
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # The traceback holds the tensors that must be freed before the search.
         size, processes = self.config.batch_size, self.fabric.world_size
         fitting = largest_fitting(self._attempt, size // processes) * processes
         cure = (
             f'{fitting} does: --set batch_size={fitting}'
             if fitting
-            else 'not even one image does: take a smaller network or input_wh'
+            # To oneDNN nothing fits any more once it has run out of memory.
+            else 'and no smaller one did after it: take a smaller network, input_wh or batch_size'
         )
         raise BatchTooLargeError(
             f'batch_size {size} does not fit into the memory of {self.fabric.device}, {cure}'
@@ -286,9 +297,22 @@ class _Run:
                 f"'{self.folder.root}': the run was begun with {state['epoch_steps']} steps an "
                 f'epoch, its data now give {self.epoch_steps}: give the same data'
             )
-        self.learner.restore(state)
+        if state['step'] > self.total_steps:
+            raise self._damaged(f'step is {state["step"]}, expected at most {self.total_steps}')
+        try:
+            self.learner.restore(state)
+        except _NOT_RESTORABLE as error:
+            if is_out_of_memory(error):
+                raise
+            raise self._damaged(' '.join(str(error).split())[:200]) from error
         self.step = state['step']
         self.tally = state['tally']
+
+    def _damaged(self, found: str) -> CheckpointError:
+        return CheckpointError(
+            f"'{self.folder.checkpoint}': expected a checkpoint to go on from, found one that is "
+            f'damaged ({found}): give it as `start` of another run'
+        )
 
     def _save(self) -> None:
         self._saved = time.monotonic()

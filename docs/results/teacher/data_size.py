@@ -12,7 +12,7 @@ A run that has finished before is not made again. DATA is an unpacked folder in 
 import json
 from pathlib import Path
 
-from trials import BASE, parse_arguments, train
+from trials import BASE, parse_arguments, settings_of, train
 
 EPOCHS = {1: 2, 3: 6, 9: 18}
 """Every n-th image is learned from, for this many epochs."""
@@ -25,13 +25,8 @@ def main() -> None:
     rows = []
     for every, epochs in EPOCHS.items():
         folder = runs / f'every_{every}'
-        settings = {
-            **BASE,
-            'epochs': str(epochs),
-            'score_every': str(epochs),
-            'warm_start': str(Path(arguments.warm_start).resolve()),
-            'holdout_groups': f'[{arguments.holdout}]',
-        }
+        warm_start = str(Path(arguments.warm_start).resolve())
+        settings = settings_of(warm_start, arguments.holdout, change_of(epochs))
         data = take_images(Path(arguments.data), folder / 'data', every, arguments.holdout)
         if not (folder / 'run' / 'weights.pt').is_file():
             train(folder / 'run', str(data), str(Path(arguments.synthetic).resolve()), settings)
@@ -40,6 +35,11 @@ def main() -> None:
         scores = json.loads(records[-1])['holdout']
         rows.append({'learned_images': learned, 'epochs': epochs, **scores})
         Path(arguments.out).write_text(json.dumps({'base': BASE, 'runs': rows}, indent=1) + '\n')
+
+
+def change_of(epochs: int) -> dict[str, str]:
+    """Return the settings of a run of so many epochs that are not those of all trials."""
+    return {'epochs': str(epochs), 'score_every': str(epochs)}
 
 
 def take_images(data: Path, out: Path, every: int, holdout: str) -> Path:

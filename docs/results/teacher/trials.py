@@ -16,6 +16,7 @@ from pathlib import Path
 
 BASE = {
     'network.size': 'n',
+    'network.activation': 'silu',
     'input_wh': '[320, 192]',
     'canvas_wh': '[320, 192]',
     'epochs': '1',
@@ -46,18 +47,19 @@ def main() -> None:
     """Run what has not been run, and write the table."""
     arguments = parse_arguments()
     runs = Path(arguments.runs)
-    common = {
-        **BASE,
-        'cache': str(runs / 'cache'),
-        'warm_start': arguments.warm_start,
-        'holdout_groups': f'[{arguments.holdout}]',
-    }
+    cache = {'cache': str(runs / 'cache')}
     for number, (name, change) in enumerate(TRIALS.items()):
         folder = runs / f'{number:02d}'
         if not (folder / 'weights.pt').is_file():
             print(name, file=sys.stderr)
-            train(folder, arguments.data, arguments.synthetic, {**common, **change})
+            settings = settings_of(arguments.warm_start, arguments.holdout, cache | change)
+            train(folder, arguments.data, arguments.synthetic, settings)
         write_table(runs, Path(arguments.out))
+
+
+def settings_of(warm_start: str, holdout: str, change: dict[str, str]) -> dict[str, str]:
+    """Return all settings of a run but for its data, as `--set` takes them."""
+    return {**BASE, 'warm_start': warm_start, 'holdout_groups': f'[{holdout}]', **change}
 
 
 def parse_arguments() -> argparse.Namespace:

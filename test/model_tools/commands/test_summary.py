@@ -8,6 +8,7 @@ import yaml
 from model_tools.cli import main
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.training.checkpoint import SCHEMA, save_checkpoint
+from model_tools.training.config import TrainingConfig
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def checkpoint(settings, small_network, tmp_path):
     path = tmp_path / 'last.pt'
     averaged = PanopticNet(small_network).state_dict()
     state = {'network': settings['network'], 'averaged': averaged, 'epoch': 1, 'step': 2}
-    save_checkpoint(path, {**state, 'training': settings})
+    training = TrainingConfig(data='d', input_wh=(160, 96), network=small_network).to_dict()
+    save_checkpoint(path, {**state, 'training': training})
     return path
 
 

@@ -54,6 +54,7 @@ def records(run):
         (['--devices', '0'], '--devices 0'),
         (['--devices', '3'], 'batch_size is 4, expected a multiple of the 3 processes'),
         (['--nodes', '-1'], '--nodes -1'),
+        (['--nodes', '2'], '--nodes 2: expected the environment of torchrun or SLURM'),
     ],
 )
 def test_train__bad_input_is_one_sentence(arguments, tmp_path, capsys, options, message):

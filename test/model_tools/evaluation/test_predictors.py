@@ -25,6 +25,7 @@ from model_tools.export.model_file import write_model_file
 from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.settings import plain_values
 from model_tools.training.checkpoint import save_checkpoint
+from model_tools.training.config import TrainingConfig
 from panoptic_perception.engines import ModelFileError, load_engine
 
 INPUT_WH = (160, 96)
@@ -54,8 +55,10 @@ def checkpoint(net, tmp_path_factory):
     path = tmp_path_factory.mktemp('run') / 'last.pt'
     state = {
         'network': plain_values(net.config.to_dict()),
-        'training': {'input_wh': list(INPUT_WH)},
+        'training': TrainingConfig(data='d', input_wh=INPUT_WH).to_dict(),
         'averaged': net.state_dict(),
+        'epoch': 1,
+        'step': 1,
     }
     save_checkpoint(path, state)
     return path

@@ -166,6 +166,14 @@ def test_parity__sum_of_two():
     assert '25 boxes of 3 images differ by at most 2.0e-04 px (in torch in float32: 5' in str(both)
 
 
+def test_parity__without_boxes_says_that_none_was_compared():
+    text = str(Parity(images=3, mask_levels=1))
+    assert text == (
+        'no box was compared, as the file returns none for 3 images, masks differ by at most 1 of '
+        '255 levels; 0 boxes are missing'
+    )
+
+
 @pytest.mark.parametrize(
     ('parity', 'holds'),
     [

@@ -5,6 +5,8 @@ import torch
 from model_tools.export import release as module
 from model_tools.export.parity import ParityError
 from model_tools.export.release import release
+from model_tools.settings import ConfigError
+from model_tools.training.checkpoint import load_checkpoint, save_checkpoint
 from model_tools.training.config import TrainingConfig
 from model_tools.training.trainer import train
 from panoptic_perception.engines import read_model, shipped_models
@@ -57,6 +59,17 @@ def test_release__good_file_survives_one_that_differs(
         release(checkpoint, road_folder, out)
     assert out.read_bytes() == b'the good one'
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_release__labels_of_the_run_that_are_not_the_networks(checkpoint, road_folder, tmp_path):
+    state = load_checkpoint(checkpoint)
+    state['training']['label_set'] = 'vehicle'
+    path, out = tmp_path / 'other.pt', tmp_path / 'net.onnx'
+    save_checkpoint(path, state)
+    message = r"other\.pt': network.labels are \['vehicle', .*\], but label_set 'vehicle' has"
+    with pytest.raises(ConfigError, match=message):
+        release(path, road_folder, out)
+    assert not out.exists()
 
 
 def test_shipped_models__small_together():

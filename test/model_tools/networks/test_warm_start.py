@@ -100,11 +100,19 @@ def test_focus_to_strided__equals_focus_then_convolution():
     torch.testing.assert_close(F.conv2d(x, kernel, stride=2, padding=2), expected)
 
 
-def test_warm_start__another_file_is_refused(net, tmp_path):
+@pytest.mark.parametrize('activation', ['silu', 'relu'])
+def test_warm_start__another_file_is_refused_whatever_the_network(net, tmp_path, activation):
     path = tmp_path / 'other.onnx'
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], 'g', [], [])), path)
-    with pytest.raises(WarmStartError, match='folded convolutions'):
+    net = PanopticNet(replace(net.config, activation=activation))
+    with pytest.raises(WarmStartError, match=r'of YOLOX-nano, found one without .*cls_preds\.0'):
         warm_start(net, path)
+
+
+def test_warm_start__network_of_other_depths(net, export):
+    deeper = PanopticNet(replace(net.config, encoder_depth=2))
+    with pytest.raises(WarmStartError, match=r'wants .* folded convolutions.* network\.size=n'):
+        warm_start(deeper, export)
 
 
 def test_warm_start__no_onnx_file_is_refused(net, tmp_path):

@@ -7,7 +7,6 @@ usage: gradients.py PROCESSES OUT.pt
 import sys
 
 import torch
-from torch import nn
 from torch.optim.swa_utils import update_bn
 
 from model_tools.compression.adapters import make_adapters
@@ -74,11 +73,6 @@ def main(processes, out):
     net, teacher = PanopticNet(network), PanopticNet(network)
     for untrained in (net, teacher):  # whose deep features would hardly vary
         update_bn([whole_batch().images.float()], untrained)
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None
-            module.train = lambda mode=True, module=module: module
-            module.training = False
     settings = Distillation(weight=1.0, mask_logits=0.5, box_quality=0.5)
     adapters = make_adapters(net, teacher)
     learner = Learner(fabric, config, net, [], Distiller(settings, teacher, adapters))
@@ -89,7 +83,8 @@ def main(processes, out):
     gradients |= {name: p.grad for name, p in adapters.named_parameters()}
     gradients['log_variance'] = learner.task_weights.log_variance.grad
     if fabric.is_global_zero:
-        torch.save({'values': values, 'gradients': gradients}, out)
+        statistics = dict(net.named_buffers())
+        torch.save({'values': values, 'gradients': gradients, 'statistics': statistics}, out)
 
 
 if __name__ == '__main__':

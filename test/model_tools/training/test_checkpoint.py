@@ -146,12 +146,52 @@ def test_load_checkpoint__something_else_of_torch(path, content):
         ('kept', 3, 'cannot be used'),
         ('kept', {'lane.logit': [0]}, 'cannot be used'),
         ('kept', {'lane.logit': torch.zeros(1)}, 'cannot be used: kept is not of lists of'),
+        ('training', ['data'], r"cannot be used: training is \['data'\], expected a mapping"),
+        ('epoch', None, 'epoch is None, expected a whole number'),
+        ('epoch', 1.5, 'epoch is 1.5, expected a whole number'),
+        ('step', -1, 'step is -1, expected a whole number of at least 0'),
+        ('network', {'backbone_depths': [1, 1, 1, 10**9]}, 'backbone_depths is .*to 64'),
+        ('network', {'detection_width': 10**12}, 'detection_width is .*to 2048'),
     ],
 )
 def test_load_checkpoint__parts_of_another_kind(state, path, part, content, message):
     save_checkpoint(path, {**state, part: content})
     with pytest.raises(CheckpointError, match=rf'last\.pt.*{message}'):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('holdout_groups', None, 'training.holdout_groups is None, expected a list of names'),
+        ('holdout_groups', 'road', "training.holdout_groups is 'road', expected a list"),
+        ('input_wh', None, 'training.input_wh is None, expected width and height'),
+        ('input_wh', [640], r'training.input_wh is \[640\], expected width and height'),
+        ('input_wh', [640, 'x'], '.* expected width and height'),
+        ('input_wh', [640, 0], '.* expected width and height'),
+        ('data', None, 'training.data is None, expected a path'),
+        ('warm_start', 3, 'training.warm_start is 3, expected a path'),
+        ('epochs', 0, 'training.epochs is 0, expected a whole number'),
+        ('fade_share', 'x', "training.fade_share is 'x', expected a number"),
+        ('label_set', 3, 'training.label_set is 3, expected a path'),
+    ],
+)
+def test_load_checkpoint__settings_of_another_kind(state, path, key, value, message):
+    state['training'][key] = value
+    if value is None:
+        del state['training'][key]
+    save_checkpoint(path, state)
+    with pytest.raises(CheckpointError, match=rf'last\.pt.*cannot be used: {message}') as caught:
+        load_checkpoint(path)
+    assert '\n' not in str(caught.value)
+
+
+def test_load_checkpoint__settings_that_came_later_may_be_missing(state, path):
+    for key in ('label_set', 'fade_share'):
+        del state['training'][key]
+    del state['network']['attention']
+    save_checkpoint(path, state)
+    assert load_checkpoint(path)['network']['attention'] is False
 
 
 @pytest.mark.parametrize(
@@ -184,3 +224,12 @@ def test_load_weights__other_tensors_under_the_same_name(state, path, small_netw
     del state['averaged']['lane.logit.bias']
     with pytest.raises(CheckpointError, match=r'lane\.logit\.weight is \(3,\), expected \(1, 8'):
         load_weights(PanopticNet(small_network), state, path)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_load_network__weights_that_are_not_finite(state, path, value):
+    state['averaged']['lane.logit.bias'].fill_(value)
+    save_checkpoint(path, state)
+    message = 'found NaN or infinite ones in lane.logit.bias and 0 other tensors'
+    with pytest.raises(CheckpointError, match=message):
+        load_network(path)

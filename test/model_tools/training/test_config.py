@@ -132,7 +132,8 @@ def start(tmp_path):
     """Write weights of an unusual network; return their path and its settings."""
     network = NetworkConfig(activation='silu', detection_width=32).to_dict()
     path = tmp_path / 'start.pt'
-    save_checkpoint(path, {'network': network, 'training': {}, 'averaged': {}})
+    parts = {'network': network, 'averaged': {}, 'epoch': 1, 'step': 1}
+    save_checkpoint(path, {**parts, 'training': TrainingConfig(data='d').to_dict()})
     return path, network
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from model_tools.training.processes import together
+from model_tools.training.processes import make_fabric, together
 
 LAUNCHED = """
 import os, time
@@ -36,6 +36,34 @@ def test_make_fabric__launched_process_ends_with_the_first_one(monkeypatch):
         if alive:
             os.kill(launched, signal.SIGKILL)
     assert not alive
+
+
+@pytest.mark.parametrize(
+    'environment', [{}, {'MASTER_ADDR': 'first'}, {'NODE_RANK': '0', 'LOCAL_RANK': '0'}]
+)
+def test_make_fabric__machines_that_would_wait_for_each_other(monkeypatch, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=r'--nodes 2: .* torchrun --nnodes 2 --nproc-per-node 1'):
+        make_fabric('32-true', None, 2)
+
+
+@pytest.mark.parametrize(
+    'environment',
+    [
+        {'MASTER_ADDR': 'first', 'NODE_RANK': '1'},
+        {'SLURM_NTASKS': '2', 'SLURM_JOB_NAME': 'train', 'SLURM_JOB_ID': '1'}
+        | dict.fromkeys(('SLURM_PROCID', 'SLURM_LOCALID', 'SLURM_NODEID'), '0')
+        | {'SLURM_NNODES': '2', 'SLURM_NTASKS_PER_NODE': '1', 'SLURM_NODELIST': 'a,b'},
+        dict.fromkeys(('TORCHELASTIC_RUN_ID', 'LOCAL_WORLD_SIZE', 'RANK', 'LOCAL_RANK'), '1')
+        | {'WORLD_SIZE': '2', 'GROUP_RANK': '1'},
+    ],
+    ids=['by hand', 'SLURM', 'torchrun'],
+)
+def test_make_fabric__machines_that_know_each_other(monkeypatch, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert make_fabric('32-true', 1, 2).world_size == 2
 
 
 def test_together__lost_process_is_told_from_other_errors():

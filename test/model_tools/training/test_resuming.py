@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run that is cut off, wherever that is, goes on as if it had not been."""
 
+import copy
 import json
 import shutil
 from dataclasses import replace
@@ -40,6 +41,13 @@ def untimed(found):
 
 def records(run):
     return [json.loads(line) for line in (run / 'metrics.jsonl').read_text().splitlines()]
+
+
+@pytest.fixture(scope='module')
+def begun(config, tmp_path_factory):
+    """Return the state of a run of `config` after its first epoch."""
+    last = train(config, tmp_path_factory.mktemp('begun'), stop_after=1)
+    return torch.load(last, weights_only=True)
 
 
 def test_train__interrupted_run_equals_a_whole_one(config, tmp_path, capsys):
@@ -158,3 +166,44 @@ def test_train__weights_file_is_no_checkpoint_to_go_on_from(config, tmp_path):
     shutil.copy(tmp_path / 'weights.pt', tmp_path / 'last.pt')
     with pytest.raises(CheckpointError, match='to go on from, found one without'):
         train(replace(config, epochs=1), tmp_path)
+
+
+def _without(key):
+    return lambda state: state.pop(key)
+
+
+def _with(key, value):
+    return lambda state: state.__setitem__(key, value)
+
+
+@pytest.mark.parametrize(
+    ('damage', 'message'),
+    [
+        (_with('optimizer', [1]), r'damaged: optimizer is \[1\], expected a mapping'),
+        (_with('optimizer', {}), 'is damaged'),
+        (lambda state: state['optimizer']['param_groups'].pop(), 'parameter groups'),
+        (lambda state: state['optimizer']['param_groups'][0].pop('base_lr'), 'lacks settings'),
+        (lambda state: state['optimizer']['state'][0].pop('exp_avg'), 'exp_avg'),
+        (
+            lambda state: state['optimizer']['state'][0].update(exp_avg=torch.zeros(7)),
+            'of other parameters',
+        ),
+        (_with('tally', 3), 'damaged: tally is 3, expected numbers by name'),
+        (_with('tally', {'box': 'x'}), 'expected numbers by name'),
+        (_with('tally', {'box': 1.0}), "tally is .*, expected .*'steps'.* in it"),
+        (_with('step', 'x'), "step is 'x', expected a whole number"),
+        (_without('step'), r"without \['step'\]"),
+        (_with('step', 10**6), 'step is 1000000, expected at most 6'),
+        (_with('epoch_steps', 0), 'epoch_steps is 0, expected a whole number'),
+        (_with('warm_started', 3), 'warm_started is 3, expected a list of names'),
+        (_with('weights', {}), 'is damaged .*Missing|is damaged .*Error'),
+        (_with('task_weights', {'x': torch.zeros(1)}), 'is damaged'),
+    ],
+)
+def test_train__damaged_progress(begun, config, tmp_path, damage, message):
+    state = copy.deepcopy(begun)
+    damage(state)
+    torch.save(state, tmp_path / 'last.pt')
+    with pytest.raises(CheckpointError, match=f'last.pt.*{message}') as caught:
+        train(config, tmp_path)
+    assert '\n' not in str(caught.value)

@@ -68,9 +68,8 @@ def quantize(
 
     The parts `in_float` stay in float32. If a score falls all the same, every other part is left
     so by turns to see which of them costs most; these are then added one after the other until
-    the gate is passed. Files in 8 bits are
-    scored in the engine that a vehicle takes for them. Val is scored at the end, for the file, and
-    the answers of both files are compared on some images of it.
+    the gate is passed. Files in 8 bits are scored in the engine that a vehicle takes for them. Val
+    is scored at the end, for the file, and the answers of both are compared on some images of it.
 
     Raises:
         QuantizationError: `source` is no float32 file of `model_tools export` for these labels, or

@@ -44,6 +44,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         '--slice', action='append', default=[], metavar='ATTRIBUTE', help='one more slicing'
     )
     parser.add_argument('--threads', type=int, default=0, help='of a model file; 0: automatic')
+    parser.add_argument(
+        '--precision', default='auto', help='of a model file, as of `panoptic run`; auto: its own'
+    )
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='write the record here')
     parser.add_argument('--html', type=Path, metavar='FILE.html', help='write a report page here')
     parser.set_defaults(run=_run)
@@ -63,7 +66,11 @@ def _run(arguments: argparse.Namespace) -> None:
     protocols = load_protocols(arguments.protocol, dict(arguments.set))
     model = find_model(arguments.model)
     predictors = make_predictors(
-        model, protocols, threads=arguments.threads, input_wh=arguments.input
+        model,
+        protocols,
+        threads=arguments.threads,
+        precision=arguments.precision,
+        input_wh=arguments.input,
     )
     settings = ReaderSettings(labels=load_label_set(arguments.labels))
     data = open_data(arguments.data, settings)

@@ -30,13 +30,17 @@ def make_predictors(
     protocols: Sequence[Protocol],
     *,
     threads: int = 0,
+    precision: str = 'auto',
     input_wh: tuple[int, int] | None = None,
 ) -> list[tuple[Predictor, list[Protocol]]]:
     """
     Return what answers the images for each protocol, with the protocols that share it.
 
-    `input_wh` replaces the size that a checkpoint was trained at.
+    `threads` and `precision` are those of a model file, `input_wh` replaces the size that a
+    checkpoint was trained at.
     """
+    if precision != 'auto' and path.suffix != '.onnx':
+        raise PredictorError(f"'{path}': only a model file runs in another precision than its own")
     if input_wh and (path.is_dir() or path.suffix == '.onnx'):
         raise PredictorError(
             f"'{path}': only a checkpoint can be given another input size; model files are made "
@@ -45,7 +49,7 @@ def make_predictors(
     if path.is_dir():
         return [(RunFolderPredictor(path), list(protocols))]
     if path.suffix == '.onnx' or not path.exists():
-        return [(ModelFilePredictor(path, threads=threads), list(protocols))]
+        return [(ModelFilePredictor(path, threads=threads, precision=precision), list(protocols))]
     from model_tools.evaluation.checkpoint_engine import CheckpointEngine
 
     shared: dict[tuple, list[Protocol]] = {}
@@ -123,13 +127,14 @@ class EnginePredictor:
 class ModelFilePredictor(EnginePredictor):
     """A model file of the contract, in the engine whose figures every machine can repeat.
 
-    That is ONNX Runtime, but for 8 bits, where it is the one that a vehicle takes by itself:
-    engines round other sums to other levels.
+    That is ONNX Runtime, but for 8 bits or another precision than the file's, where it is the one
+    that a vehicle takes by itself: engines round other sums to other levels.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0) -> None:
-        engine = 'auto' if read_model(path).precision == 'int8' else 'onnxruntime'
-        loaded = load_engine(path, engine=engine, threads=threads)
+    def __init__(self, path: Path, *, threads: int = 0, precision: str = 'auto') -> None:
+        exact = read_model(path).precision == 'fp32' and precision == 'auto'
+        engine = 'onnxruntime' if exact else 'auto'
+        loaded = load_engine(path, engine=engine, threads=threads, precision=precision)
         fixed = _graph_settings(loaded.model.labels)
         super().__init__(loaded, kind='model file', stretched=False, fixed=fixed)
 

@@ -26,7 +26,7 @@ from model_tools.networks.panoptic_net import PanopticNet
 from model_tools.settings import plain_values
 from model_tools.training.checkpoint import save_checkpoint
 from model_tools.training.config import TrainingConfig
-from panoptic_perception.engines import ModelFileError, load_engine
+from panoptic_perception.engines import EngineError, ModelFileError, load_engine
 
 INPUT_WH = (160, 96)
 THRESHOLDS = {'score': 0.3, 'drivable': 0.5, 'lane': 0.5}
@@ -145,6 +145,16 @@ def test_make_predictors__a_checkpoint_of_another_size(checkpoint):
 def test_make_predictors__a_model_file_has_one_size(model_file):
     with pytest.raises(PredictorError, match='made for one by `model_tools export --input`'):
         make_predictors(model_file, load_protocols(['dataset']), input_wh=(192, 96))
+
+
+def test_make_predictors__a_precision_is_asked_of_the_engine(model_file, checkpoint):
+    protocols = load_protocols(['dataset'])
+    ((predictor, _),) = make_predictors(model_file, protocols, precision='fp32')
+    assert predictor.describe()['engine']['precision'] == 'fp32'
+    with pytest.raises(EngineError, match='needs a model file of int8, and this one holds fp32'):
+        make_predictors(model_file, protocols, precision='int8-bf16')
+    with pytest.raises(PredictorError, match='only a model file runs in another precision'):
+        make_predictors(checkpoint, protocols, precision='fp32')
 
 
 def test_stretched_boxes_come_back_to_source_pixels(tiny_model, scene):

@@ -28,10 +28,10 @@ def images(road_folder):
     return [data.read('train', name, Problems(3)).image for name in data.names('train')[:3]]
 
 
-@pytest.fixture(scope='module')
-def net(small_network):
+@pytest.fixture(scope='module', params=[False, True], ids=['', 'attention'])
+def net(small_network, request):
     torch.manual_seed(3)
-    net = PanopticNet(small_network).eval()
+    net = PanopticNet(replace(small_network, attention=request.param)).eval()
     with torch.no_grad():
         for logits in net.detection.class_logits:  # scores of 0.27, 0.18 and 0.12
             logits.bias.copy_(torch.tensor([-1.0, -1.5, -2.0]))

@@ -139,22 +139,24 @@ def test_bf16__answers_within_what_was_measured(images, exact):
     assert np.quantile(ious, 0.5) >= 0.95
     assert np.quantile(ious, 0.05) >= 0.9
     assert np.quantile(score_differences, 0.95) <= 0.03
-    for mask, bound in (('drivable', 0.98), ('lane', 0.9)):
+    for mask, bound in (('drivable', 0.98), ('lane', 0.97)):
         assert mask_iou(mask, found, exact(name)) >= bound
 
 
-def test_int8__answers_within_what_was_measured(images, exact):
+@pytest.mark.parametrize('precision', ['int8', pytest.param('int8-bf16', marks=needs_bf16)])
+def test_int8__answers_within_what_was_measured(images, exact, precision):
     """
     Hold the shipped 8 bit file to its measured difference from the float32 file it was made of.
 
-    Median and worst twentieth of the boxes: IoU 0.968 and 0.819, scores off by 0.007 and 0.034.
+    Median and worst twentieth of the boxes: IoU 0.967 and 0.826, scores off by 0.008 and 0.035;
+    with bf16 beside 8 bits 0.965 and 0.782.
     Masks of all images together: IoU 0.986 of the drivable area, 0.975 of the lane lines.
     """
     name = 'panoptic_fast.onnx'
-    engine = load_engine(find_model('panoptic_fast_int8.onnx'))
+    engine = load_engine(find_model('panoptic_fast_int8.onnx'), precision=precision)
     source = engine.model.provenance['quantization']['source_sha256']
     assert source == read_model(find_model(name)).sha256
-    assert (engine.info.engine, engine.info.precision) == ('openvino', 'int8')
+    assert (engine.info.engine, engine.info.precision) == ('openvino', precision)
     found = [engine.run(image[None]) for image in images]
     ious, score_differences = all_partners(found, exact(name), name)
     assert np.quantile(ious, 0.5) >= 0.95
@@ -164,7 +166,9 @@ def test_int8__answers_within_what_was_measured(images, exact):
         assert mask_iou(mask, found, exact(name)) >= 0.97
 
 
-@pytest.mark.parametrize(('precision', 'hint'), [('fp32', 'f32'), ('bf16', 'bf16')])
+@pytest.mark.parametrize(
+    ('precision', 'hint'), [('fp32', 'f32'), ('bf16', 'bf16'), ('int8-bf16', 'bf16')]
+)
 def test_engine__reads_back_the_precision(tiny_model, monkeypatch, precision, hint):
     """A CPU without bf16, say, that computes in something else than was asked for."""
 

@@ -70,9 +70,11 @@ def test_ablate__every_variant_at_the_same_cost(settings, write, tmp_path):
         assert min(row['scores']['drivable_iou']) > 0.3
         assert -100 < row['scores']['delta_m %'][0] < 100
     distilled, narrow = rows
-    assert distilled['untuned']['drivable_iou'][0] > 0
+    for kind in ('pruned', 'holdout_pruned'):
+        assert 0 < distilled[kind]['drivable_iou'][0] != distilled['scores']['drivable_iou'][0]
+        assert narrow[kind] == failed[kind] == {}
     assert distilled['holdout']['drivable_iou'][0] > 0.3
-    assert narrow['untuned'] == narrow['holdout'] == failed['untuned'] == {}
+    assert narrow['holdout'] == {}
     assert '| too narrow' in (tmp_path / 'out' / 'ablation.md').read_text()
     assert (tmp_path / 'out' / 'ablation.png').is_file()
     with pytest.raises(ConfigError, match='with other settings'):
@@ -96,6 +98,13 @@ def test_ablate__every_variant_at_the_same_cost(settings, write, tmp_path):
 def test_load_ablation__refuses(settings, write, change, words):
     with pytest.raises(ConfigError, match=words):
         load_ablation(write({**settings, **change}))
+
+
+def test_ablate__settings_may_change_before_anything_is_made(settings, write, tmp_path):
+    ablation, out = load_ablation(write(settings)), tmp_path / 'out'
+    for seeds in ((2,), (4, 5)):
+        assert not ablate(replace(ablation, seeds=seeds), out, stop=Stop(minutes=0))
+        assert yaml.safe_load((out / 'ablation.yaml').read_text())['seeds'] == list(seeds)
 
 
 def test_ablate__what_all_variants_lack_is_no_failure_of_one(settings, write, tmp_path):

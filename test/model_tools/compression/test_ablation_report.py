@@ -2,7 +2,7 @@
 import cv2
 import pytest
 
-from model_tools.compression.ablation_report import delta_m, draw, joined, table, tables
+from model_tools.compression.ablation_report import STAGES, delta_m, draw, joined, table, tables
 
 REFERENCE = {'vehicle_ap50': 0.5, 'person_ap50': 0.25, 'drivable_iou': 0.9, 'lane_iou': 0.6}
 
@@ -32,15 +32,14 @@ def test_joined__lists_by_name():
     assert joined([{'a': 1.0}, {}, {'a': 2.0, 'b': 3.0}]) == {'a': [1.0, 2.0], 'b': [3.0]}
 
 
-def row(variant, seeds=(), scores=None, untuned=None, holdout=None):
+def row(variant, seeds=(), scores=None, **stages):
     costs = {'GMAC': [1.0] * len(seeds)} if seeds else {}
     return {
         'variant': variant,
         'seeds': list(seeds),
         'costs': costs,
         'scores': scores or {},
-        'untuned': untuned or {},
-        'holdout': holdout or {},
+        **{stage: stages.get(stage, {}) for stage in STAGES},
     }
 
 
@@ -53,14 +52,15 @@ def test_table__means_and_half_ranges():
     assert table([]).startswith('| variant')
 
 
-def test_tables__what_is_known_on_the_hold_out():
-    made = row('a', (0,), untuned={'lane_iou': [0.1]}, holdout={'lane_iou': [0.7]})
-    assert 'hold-out' not in tables([row('b')])
-    val, pruned, tuned = tables([made, row('b')]).split('On the hold-out, ')
-    assert [part.count('|\n') for part in (val, pruned, tuned)] == [4, 3, 3]
-    assert pruned.startswith('pruned:')
-    assert '| a         | 1       | 0.100      |' in pruned
-    assert '| a         | 1       | 0.700      |' in tuned
+def test_tables__what_is_known_at_other_stages():
+    assert tables([row('b')]).count('On ') == 1
+    values = dict(zip(STAGES, (0.1, 0.2, 0.7), strict=True))
+    made = row('a', (0,), **{stage: {'lane_iou': [value]} for stage, value in values.items()})
+    val, *others = tables([made, row('b')]).split('On ')[1:]
+    assert (val.count('|\n'), [part.count('|\n') for part in others]) == (4, [3, 3, 3])
+    for (stage, value), part in zip(values.items(), others, strict=True):
+        assert part.startswith(STAGES[stage].removeprefix('On '))
+        assert f'| a         | 1       | {value:.3f}      |' in part
 
 
 def test_draw__a_dot_for_each_seed(tmp_path):

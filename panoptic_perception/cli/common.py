@@ -70,7 +70,7 @@ def load_perceiver(args: argparse.Namespace) -> Perceiver:
     info = engine.info
     say(
         f'panoptic: {engine.model.path.name} on {info.engine} {info.provider}, {info.precision},'
-        f' {info.threads} threads'
+        f' threads={info.threads}'
     )
     if info.note:
         say(f'panoptic: warning: {info.note}')

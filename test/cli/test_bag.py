@@ -23,7 +23,7 @@ def test_bag__equal_bytes_on_two_runs(panoptic, tmp_path, scene, make_bag, tiny_
     for name in ('first.mcap', 'second.mcap'):
         done = panoptic('bag', bag, '--out', tmp_path / name, '--model', tiny_model)
         assert done.returncode == 0
-        runs = r'panoptic: tiny\.onnx on \w+ \w+, fp32, [12] threads\n'
+        runs = r'panoptic: tiny\.onnx on \w+ \w+, fp32, threads=[12]\n'
         assert re.fullmatch(runs, done.stderr)
         summary = json.loads(done.stdout)
         assert summary['image_topic'] == '/camera/image/compressed'

@@ -13,7 +13,7 @@ from panoptic_perception.engines import load_engine
 from panoptic_perception.engines.nvidia import gpu_name
 from panoptic_perception.runtime.perceiver import Perceiver
 
-RUNS = r'panoptic: tiny\.onnx on \w+ \w+, fp32, [12] threads\n'
+RUNS = r'panoptic: tiny\.onnx on \w+ \w+, fp32, threads=[12]\n'
 SCENE_BOXES = {
     'vehicle': [100, 200, 300, 400],
     'person': [600, 300, 640, 420],

@@ -80,7 +80,7 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
 
 def _begin(ablation: Ablation, out: Path) -> None:
     """Check that `out` holds this comparison, or begin it with the model file of the teacher."""
-    config = ablation.settings(next(iter(ablation.variants)), ablation.seeds[0])
+    config = ablation.first
     teacher, path = Path(config.teacher), out / 'ablation.yaml'
     known = yaml.safe_load(path.read_text()) if path.is_file() else None
     if known is None:
@@ -126,7 +126,7 @@ def _train_narrow(config: CompressionConfig, epochs: int, folder: Path, stop: St
     wide = load_network(Path(config.teacher))
     example = torch.zeros(1, 3, *config.training.input_wh[::-1])
     latencies = Path(config.latencies) if config.latencies else folder / 'latencies.json'
-    cost = make_cost(config.budget, example, latencies)
+    cost = make_cost(config.budget, example, latencies, config.engine)
     like = replace(wide.config, activation=config.activation or wide.config.activation)
     narrow = narrow_network(like, example, cost, config.keep * cost(wide), config.widths)
     distillation = config.training.distillation
@@ -212,7 +212,8 @@ def _time(ablation: Ablation, rows: list[dict[str, Any]], out: Path) -> None:
         list(_made(ablation, variant, out, STUDENT).values()) for variant in ablation.variants
     ]
     files = [model.path for row in models for model in row]
-    times = iter(compare_files(files, threads=1, repeats=TIMINGS))
+    engine = ablation.first.engine
+    times = iter(compare_files(files, engine=engine, threads=1, repeats=TIMINGS))
     for row, timed in zip(rows, models, strict=True):
         if timed:
             row['costs']['ms'] = [next(times) for _ in timed]

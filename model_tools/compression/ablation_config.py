@@ -44,6 +44,11 @@ class Ablation:
         for name in self.variants:
             self.settings(name, self.seeds[0])
 
+    @property
+    def first(self) -> CompressionConfig:
+        """Return the settings of the first compression, for what all have in common."""
+        return self.settings(next(iter(self.variants)), self.seeds[0])
+
     def settings(self, variant: str, seed: int) -> CompressionConfig:
         """Return those of one compression."""
         changes = {k: v for k, v in self.variants[variant].items() if k != NARROW}

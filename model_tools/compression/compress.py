@@ -81,7 +81,7 @@ class _Compression:
         _check_splits(config, labels)
         example = torch.zeros(1, 3, *input_wh[::-1], device=device)
         latencies = Path(config.latencies) if config.latencies else folder.latencies
-        self.cost = make_cost(config.budget, example, latencies)
+        self.cost = make_cost(config.budget, example, latencies, config.engine)
         self.costs: list[Cost] = [Parameters(), Macs(example)]
         if isinstance(self.cost, LatencyTable):
             self.costs.append(self.cost)
@@ -292,7 +292,9 @@ class _Compression:
         }
         save_weights(folder.student, state, {**state['provenance'], 'compression': compression})
         nets = [self.teacher.cpu(), load_network(folder.student)]
-        teacher_ms, student_ms = compare(nets, self.training.input_wh, threads=1, repeats=TIMINGS)
+        teacher_ms, student_ms = compare(
+            nets, self.training.input_wh, engine=config.engine, threads=1, repeats=TIMINGS
+        )
         folder.write_record(
             {
                 **compression,

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from model_tools.compression.costs import Budget
 from model_tools.compression.criteria import CRITERIA
+from model_tools.compression.latency import Engine
 from model_tools.compression.selection import Widths
 from model_tools.networks.config import NetworkConfig
 from model_tools.settings import (
@@ -38,7 +39,9 @@ class CompressionConfig:
     teacher: str = ''
     """Checkpoint or weights file; must be set."""
     budget: Budget = 'latency'
-    """Of parameters, multiply-accumulates, or milliseconds in ONNX Runtime on one thread."""
+    """Of parameters, multiply-accumulates, or milliseconds in `engine` on one thread."""
+    engine: Engine = 'onnxruntime'
+    """In which a budget of `latency`, and teacher and student at the end, are measured."""
     keep: float = 0.5
     """Share of the teacher's that the student may need."""
     rounds: int = 3
@@ -112,6 +115,7 @@ def compression_config(values: Mapping[str, Any], where: str) -> CompressionConf
 _RULES: Mapping[str, Rule] = {
     'teacher': Rule(lambda v: isinstance(v, str) and v != '', 'a checkpoint: give --teacher'),
     'budget': one_of(*get_args(Budget)),
+    'engine': one_of(*get_args(Engine)),
     'keep': Rule(
         lambda v: type(v) in (int, float) and 0 < v <= 1, 'a number above 0 and at most 1'
     ),

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from model_tools.compression.latency import LatencyTable
+from model_tools.compression.latency import Engine, LatencyTable
 from model_tools.networks.shapes import run_on_shapes
 
 Budget = Literal['params', 'macs', 'latency']
@@ -51,12 +51,14 @@ class Macs:
         return counter.get_total_flops() // 2
 
 
-def make_cost(budget: Budget, example: torch.Tensor, latencies: Path | None) -> Cost:
+def make_cost(
+    budget: Budget, example: torch.Tensor, latencies: Path | None, engine: Engine = 'onnxruntime'
+) -> Cost:
     """Return the cost that a budget is set on, for inputs of the shape of `example`.
 
-    `latencies` is the file in which measured layers are kept; None: in memory.
+    `latencies` is the file in which layers measured in `engine` are kept; None: in memory.
     """
     if budget == 'latency':
         height, width = example.shape[2:]
-        return LatencyTable(latencies, input_wh=(width, height))
+        return LatencyTable(latencies, input_wh=(width, height), engine=engine)
     return Macs(example) if budget == 'macs' else Parameters()

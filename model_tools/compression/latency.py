@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Predict how long a network takes in ONNX Runtime from a table of measured layers.
+"""Predict how long a network takes in an engine from a table of measured layers.
 
 A search for widths asks for the time of hundreds of networks, which have few distinct layers among
 them. Each is measured once.
@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 import onnxruntime
 from torch import nn
@@ -19,6 +20,9 @@ from model_tools.compression.layer_timing import measure
 from model_tools.compression.layers import Layer, layers_of
 from panoptic_perception.core.files import write_json
 from panoptic_perception.core.machine import describe_machine
+from panoptic_perception.engines.quiet_openvino import import_openvino
+
+Engine = Literal['onnxruntime', 'openvino']
 
 SCHEMA = 1
 THREADS = 1
@@ -27,7 +31,7 @@ ANCHORS = 12
 
 
 class LatencyError(ValueError):
-    """A table of latencies is damaged, or was measured in other circumstances."""
+    """A table of latencies is damaged or of other circumstances, or its engine is missing."""
 
 
 class LatencyTable:
@@ -35,17 +39,20 @@ class LatencyTable:
 
     name = 'latency'
 
-    def __init__(self, path: Path | None, *, input_wh: tuple[int, int]) -> None:
+    def __init__(
+        self, path: Path | None, *, input_wh: tuple[int, int], engine: Engine = 'onnxruntime'
+    ) -> None:
         """Read the table in `path` if there is one; None: keep it in memory.
 
         Raises:
-            LatencyError: The file is no such table, or one of another CPU or engine.
+            LatencyError: The file is no such table, or one of another CPU or engine; or the
+                engine is not installed.
 
         """
-        self._path, self._input_wh = path, input_wh
+        self._path, self._input_wh, self._engine = path, input_wh, engine
         self._circumstances = {
-            'engine': 'onnxruntime',
-            'version': onnxruntime.__version__,
+            'engine': engine,
+            'version': _version(engine),
             'cpu': describe_machine()['cpu'],
             'threads': THREADS,
         }
@@ -70,7 +77,8 @@ class LatencyTable:
         """Measure layers in the unit of the table: the machine may be slower now than it was."""
         known = {layer.key: layer for layer in layers if layer.key in self._ms}
         costly = sorted(known, key=lambda key: -self._ms[key])[:ANCHORS]
-        found = measure({**missing, **{key: known[key] for key in costly}}, threads=THREADS)
+        together = {**missing, **{key: known[key] for key in costly}}
+        found = measure(together, engine=self._engine, threads=THREADS)
         pace = median([self._ms[key] / found[key] for key in costly] or [1.0])
         self._ms.update({key: found[key] * pace for key in missing})
         self._write()
@@ -98,3 +106,12 @@ class LatencyTable:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         table = {'schema': SCHEMA, **self._circumstances, 'ms': dict(sorted(self._ms.items()))}
         write_json(self._path, table)
+
+
+def _version(engine: Engine) -> str:
+    try:
+        return (import_openvino() if engine == 'openvino' else onnxruntime).__version__
+    except ImportError as error:
+        raise LatencyError(
+            'latency is to be measured in openvino, which is not installed: pip install openvino'
+        ) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Count what the parts of a network cost, and measure how long they take in ONNX Runtime."""
+"""Count what the parts of a network cost, and measure how long they take."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def summarise(
         runs = [_part_run(part, Path(folder) / f'{part.name}.onnx', threads) for part in parts]
         whole = Path(folder) / 'whole.onnx'
         _write(net, whole, input_wh)
-        runs.append(_file_run(whole, threads))
+        runs.append(_file_run(whole, 'onnxruntime', threads))
     *part_ms, whole_ms = _medians(runs, repeats)
     return {
         'schema': SCHEMA,
@@ -65,19 +65,26 @@ def summarise(
 
 
 def compare(
-    nets: Sequence[PanopticNet], input_wh: tuple[int, int], *, threads: int, repeats: int
+    nets: Sequence[PanopticNet],
+    input_wh: tuple[int, int],
+    *,
+    engine: str,
+    threads: int,
+    repeats: int,
 ) -> list[float]:
     """Return the median milliseconds of the model files of networks, which take turns."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f'{i}.onnx' for i in range(len(nets))]
         for net, file in zip(nets, files, strict=True):
             _write(net, file, input_wh)
-        return compare_files(files, threads=threads, repeats=repeats)
+        return compare_files(files, engine=engine, threads=threads, repeats=repeats)
 
 
-def compare_files(files: Sequence[Path], *, threads: int, repeats: int) -> list[float]:
-    """Return the median milliseconds of model files that take turns."""
-    return _medians([_file_run(file, threads) for file in files], repeats)
+def compare_files(
+    files: Sequence[Path], *, engine: str, threads: int, repeats: int
+) -> list[float]:
+    """Return the median milliseconds of model files, in float32, that take turns."""
+    return _medians([_file_run(file, engine, threads) for file in files], repeats)
 
 
 def _frame(input_wh: tuple[int, int]) -> np.ndarray:
@@ -100,10 +107,10 @@ def _write(net: PanopticNet, path: Path, input_wh: tuple[int, int]) -> None:
     write_model_file(net, path, input_wh=input_wh, thresholds=NEUTRAL, provenance={}, metrics={})
 
 
-def _file_run(path: Path, threads: int) -> Callable[[], object]:
-    engine = load_engine(path, engine='onnxruntime', threads=threads)
-    image = _frame(engine.model.input_wh)[None]
-    return lambda: engine.run(image)
+def _file_run(path: Path, engine: str, threads: int) -> Callable[[], object]:
+    loaded = load_engine(path, engine=engine, device='cpu', threads=threads)
+    image = _frame(loaded.model.input_wh)[None]
+    return lambda: loaded.run(image)
 
 
 def _medians(runs: list[Callable[[], object]], repeats: int) -> list[float]:

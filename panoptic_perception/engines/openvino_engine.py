@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,15 +36,7 @@ class OpenVinoEngine(FileEngine):
         self._path = str(model.path)
         # A request serves one thread: a second one gets an error or waits for ever.
         self._lock = Lock()
-        self._settings = {
-            # Left alone, OpenVINO computes in bf16 wherever the CPU has it.
-            'INFERENCE_PRECISION_HINT': _HINTS[precision],
-            'INFERENCE_NUM_THREADS': thread_count(threads),
-            'NUM_STREAMS': 1,
-            'PERFORMANCE_HINT': 'LATENCY',
-            # Two processes on one host would be pinned to the same cores.
-            'ENABLE_CPU_PINNING': False,
-        }
+        self._settings = float_settings(_HINTS[precision], thread_count(threads))
         batch_size = model.batch_size or 1
         try:
             compiled = self._compile(batch_size)
@@ -79,6 +71,19 @@ class OpenVinoEngine(FileEngine):
         _, *sides = model.input('image').get_partial_shape()
         model.reshape({'image': [batch_size, *sides]})
         return core.compile_model(model, _DEVICE, self._settings)
+
+
+def float_settings(hint: str, threads: int) -> dict[str, Any]:
+    """Return the settings of a network that computes in `hint` (f32, bf16) what is float in it."""
+    return {
+        # Left alone, OpenVINO computes in bf16 wherever the CPU has it.
+        'INFERENCE_PRECISION_HINT': hint,
+        'INFERENCE_NUM_THREADS': threads,
+        'NUM_STREAMS': 1,
+        'PERFORMANCE_HINT': 'LATENCY',
+        # Two processes on one host would be pinned to the same cores.
+        'ENABLE_CPU_PINNING': False,
+    }
 
 
 def _has_8_bit_convolution(compiled: openvino.CompiledModel) -> bool:

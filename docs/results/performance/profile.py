@@ -28,6 +28,7 @@ from panoptic_perception.core.letterbox import Letterbox
 from panoptic_perception.core.machine import describe_machine
 from panoptic_perception.engines import ModelInfo, find_model, read_model
 from panoptic_perception.engines.onnxruntime_engine import session_options
+from panoptic_perception.engines.openvino_engine import float_settings
 from panoptic_perception.engines.quiet_openvino import openvino_core
 
 FRAMES, WARM_UP = 40, 5
@@ -59,12 +60,7 @@ def openvino_profile(model: ModelInfo, image: np.ndarray, hint: str) -> Profile:
     core = openvino_core()
     network = core.read_model(str(model.path))
     network.reshape({'image': list(image.shape)})
-    settings = {
-        'INFERENCE_PRECISION_HINT': hint,
-        'INFERENCE_NUM_THREADS': 1,
-        'NUM_STREAMS': 1,
-        'PERF_COUNT': True,
-    }
+    settings = {**float_settings(hint, threads=1), 'PERF_COUNT': True}
     request = core.compile_model(network, 'CPU', settings).create_infer_request()
     nodes = []
     for _ in range(WARM_UP + FRAMES):

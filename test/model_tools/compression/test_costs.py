@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from model_tools.compression.costs import Macs, Parameters, make_cost
-from model_tools.compression.latency import LatencyTable
+from model_tools.compression.latency import LatencyError, LatencyTable
 from model_tools.networks.config import NetworkConfig
 from model_tools.networks.panoptic_net import PanopticNet
 
@@ -44,3 +44,6 @@ def test_make_cost__by_name_of_budget(tmp_path):
     latency = make_cost('latency', EXAMPLE, tmp_path / 'table.json')
     assert isinstance(latency, LatencyTable)
     assert latency.name == 'latency'
+    latency(nn.Conv2d(3, 4, 1))
+    with pytest.raises(LatencyError, match="engine was 'onnxruntime', is 'openvino'"):
+        make_cost('latency', EXAMPLE, tmp_path / 'table.json', 'openvino')

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import sys
 import time
 
 import onnxruntime
@@ -10,6 +11,9 @@ from torch import nn
 from model_tools.compression.latency import LatencyError, LatencyTable
 from model_tools.export.onnx_graph import fold_batchnorm, write_onnx
 from model_tools.networks.blocks import Blocks, ConvBlock, CSPBlock
+from panoptic_perception.engines.onnxruntime_engine import session_options
+from panoptic_perception.engines.openvino_engine import float_settings
+from panoptic_perception.engines.quiet_openvino import openvino_core
 
 INPUT_WH = (320, 192)
 
@@ -22,30 +26,46 @@ def small_net(width):
     ).eval()
 
 
-def measured_ms(nets, folder):
+def onnxruntime_run(path, image):
+    session = onnxruntime.InferenceSession(
+        path, session_options(threads=1), providers=['CPUExecutionProvider']
+    )
+    name = session.get_inputs()[0].name
+    return lambda: session.run(None, {name: image})
+
+
+def openvino_run(path, image):
+    settings = float_settings('f32', threads=1)
+    request = openvino_core().compile_model(str(path), 'CPU', settings).create_infer_request()
+    return lambda: request.infer([image])
+
+
+def measured_ms(nets, folder, load):
     runs = []
     for i, net in enumerate(nets):
         path = folder / f'{i}.onnx'
         image = torch.rand(1, 3, *INPUT_WH[::-1])
         write_onnx(fold_batchnorm(net), (image,), path)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
-        runs.append((session, {session.get_inputs()[0].name: image.numpy()}))
+        runs.append(load(path, image.numpy()))
     times = [[] for _ in runs]
     for _ in range(15):
-        for (session, feed), found in zip(runs, times, strict=True):
+        for run, found in zip(runs, times, strict=True):
             start = time.perf_counter()
-            session.run(None, feed)
+            run()
             found.append((time.perf_counter() - start) * 1e3)
     return [min(found) for found in times]  # what other processes have not lengthened
 
 
-def test_latency_table__about_the_measured_time_and_in_its_order(tmp_path):
-    nets = [small_net(width) for width in (8, 16, 32)]
-    table = LatencyTable(tmp_path / 'table.json', input_wh=INPUT_WH)
+@pytest.mark.parametrize(
+    ('engine', 'load'), [('onnxruntime', onnxruntime_run), ('openvino', openvino_run)]
+)
+def test_latency_table__about_the_measured_time_and_in_its_order(tmp_path, engine, load):
+    nets = [small_net(width) for width in (8, 32, 64)]
+    table = LatencyTable(tmp_path / 'table.json', input_wh=INPUT_WH, engine=engine)
+    table.measure(*nets)
     predicted = [table(net) for net in nets]
-    measured = measured_ms(nets, tmp_path)
+    measured = measured_ms(nets, tmp_path, load)
+    assert json.loads((tmp_path / 'table.json').read_text())['engine'] == engine
     for found, expected in zip(predicted, measured, strict=True):
         assert expected / 2 < found < expected * 2
     assert predicted == sorted(predicted)
@@ -82,6 +102,19 @@ def test_latency_table__new_layers_are_measured_at_the_pace_of_the_old(tmp_path)
 
 def test_latency_table__in_memory_and_without_layers():
     assert LatencyTable(None, input_wh=INPUT_WH)(nn.Identity()) == 0
+
+
+def test_latency_table__of_another_engine(tmp_path):
+    path = tmp_path / 'table.json'
+    LatencyTable(path, input_wh=INPUT_WH)(nn.Conv2d(3, 1, 1))
+    with pytest.raises(LatencyError, match="engine was 'onnxruntime', is 'openvino'; version was"):
+        LatencyTable(path, input_wh=INPUT_WH, engine='openvino')
+
+
+def test_latency_table__engine_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    with pytest.raises(LatencyError, match='not installed: pip install openvino'):
+        LatencyTable(None, input_wh=INPUT_WH, engine='openvino')
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,7 @@ def build_tiny_model(
     batch: int | str = 'N',
     opset: int = 18,
     box_factor: float = 1.0,
+    fails_on_red_corner: bool = False,
     metadata: dict[str, str | None] | None = None,
 ) -> onnx.ModelProto:
     """
@@ -105,12 +107,17 @@ def build_tiny_model(
         batch: A fixed number of images, or the name of a free dimension.
         opset: Operator set of the default domain.
         box_factor: Factor on every box; NaN or infinity make a network that fails.
+        fails_on_red_corner: Whether an image with red 255 in its first pixel is an error of the
+            engine, as if its device had gone.
         metadata: Entries to replace, or to leave out where None.
 
     """
     constants = {
         'blue': np.int64(0),
         'green': np.int64(1),
+        'red': np.int64(2),
+        'no_channel': np.int64(3),
+        'full': np.uint8(255),
         'strong': np.array(LABEL_CHANNELS, bool).reshape(1, 3, 1, 1, 3),
         'good_fit': np.uint8(180),
         'axis_1': np.array([1], np.int64),
@@ -129,7 +136,8 @@ def build_tiny_model(
     }
     nodes = [
         _node('Gather', 'image green', 'drivable', axis=3),
-        _node('Gather', 'image blue', 'lane', axis=3),
+        *(_failing_blue() if fails_on_red_corner else []),
+        _node('Gather', f'image {"its_blue" if fails_on_red_corner else "blue"}', 'lane', axis=3),
         # hit: float [N, 3 labels, H, W], 1 for pixels in the colour of each label
         _node('Unsqueeze', 'image axis_1', 'pixels'),
         _node('BitwiseNot', 'pixels', 'inverted'),
@@ -180,6 +188,17 @@ def build_tiny_model(
     texts = {key: json.dumps(value) for key, value in entries.items()} | (metadata or {})
     helper.set_model_props(model, {key: text for key, text in texts.items() if text is not None})
     return model
+
+
+def _failing_blue() -> list[onnx.NodeProto]:
+    """Return nodes that make the index of a channel: that of blue, or one beyond the last."""
+    corner = ['image', 'batch_item', 'row', 'pixel']
+    return [
+        *(_node('Gather', f'{a} blue', b, axis=0) for a, b in pairwise(corner)),
+        _node('Gather', 'pixel red', 'corner_red', axis=0),
+        _node('Equal', 'corner_red full', 'is_red'),
+        _node('Where', 'is_red no_channel blue', 'its_blue'),
+    ]
 
 
 def _node(kind: str, inputs: str, output: str, **attributes) -> onnx.NodeProto:

@@ -24,6 +24,7 @@ from panoptic_perception.engines.policy import (
     PROVIDER_POLICIES,
     precisions_of,
 )
+from panoptic_perception.engines.recovering import RecoveringEngine
 
 __all__ = [
     'DEVICES',
@@ -36,6 +37,7 @@ __all__ = [
     'ModelFileError',
     'ModelInfo',
     'NetworkOutput',
+    'RecoveringEngine',
     'find_model',
     'load_engine',
     'precisions_of',

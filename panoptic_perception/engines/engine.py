@@ -42,8 +42,13 @@ class NetworkOutput:
 class Engine(Protocol):
     """A loaded model that turns letterboxed images into network outputs."""
 
-    model: ModelInfo
-    info: EngineInfo
+    @property
+    def model(self) -> ModelInfo:
+        """The model file that was loaded."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """What runs it."""
 
     def run(self, images: np.ndarray) -> NetworkOutput:
         """Run a batch of shape `(N, H, W, 3)`, uint8 BGR."""

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
 from panoptic_perception.core.codec import ImageLimits
-from panoptic_perception.engines import find_model, load_engine
+from panoptic_perception.engines import RecoveringEngine, find_model, load_engine
 from panoptic_perception.engines.engine import Engine
 from panoptic_perception.ros import diagnostics, messages
 from panoptic_perception.ros.outputs import Outputs
@@ -107,7 +107,7 @@ class PanopticNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and answer once, so that the first camera image finds a warm engine."""
         start = perf_counter()
-        engine = self._load_engine()
+        engine = RecoveringEngine(self._load_engine, on_loss=self.get_logger().error)
         perceiver = Perceiver(engine)
         engine.warm_up()
         self._engine = engine

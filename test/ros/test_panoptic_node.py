@@ -20,6 +20,7 @@ from vision_msgs.msg import Detection2DArray
 from panoptic_perception.core.codec import decode_compressed
 from panoptic_perception.engines import load_engine
 from panoptic_perception.engines.nvidia import gpu_name
+from panoptic_perception.engines.recovering import FAILURES
 from panoptic_perception.ros.messages import image_message
 from panoptic_perception.runtime.perceiver import Perceiver
 
@@ -193,6 +194,23 @@ def test_network_that_fails__publishes_nothing_and_the_node_lives(start_node, pe
     levels = {s.level for s in statuses if s.message == 'active: all frames fail'}
     assert levels == {DiagnosticStatus.ERROR}
     assert "'boxes' holds values that are not finite" in node.log
+    assert node.stop() == 0
+
+
+def test_lost_device__the_model_is_loaded_again(start_node, peer, make_model):
+    node = start_node(model=make_model(fails_on_red_corner=True), **RELIABLE)
+    answers = peer.subscribe(Detection2DArray, DETECTIONS)
+    camera = peer.publisher(Image, '/image')
+    peer.wait_active()
+    peer.wait(camera.get_subscription_count, 'the subscription')
+    red = np.full((384, 640, 3), (0, 0, 255), np.uint8)
+    for index in range(FAILURES):
+        camera.publish(image_message(stamped(index), red))
+        peer.wait_counters(failed=index + 1, in_flight=0)
+    assert node.log.count('loaded again, now onnxruntime CPUExecutionProvider fp32') == 1
+    camera.publish(small_frame(FAILURES))
+    peer.wait(lambda: answers, 'an answer')
+    peer.wait_counters(received=FAILURES + 1, results=1, failed=FAILURES)
     assert node.stop() == 0
 
 

@@ -109,10 +109,12 @@ class PanopticResult:
         return lane_polylines(self.lane_mask('model'), scale=scale)
 
     def _mask(self, probability: np.ndarray, threshold: float, resolution: str) -> np.ndarray:
+        out = None
         if resolution == 'source':
             probability = cv2.resize(probability, self.source_wh, interpolation=cv2.INTER_LINEAR)
+            out = probability
         elif resolution != 'model':
             raise ValueError(f"mask resolution must be 'source' or 'model', found {resolution!r}")
         # A pixel counts from the threshold upwards; OpenCV compares with "greater than".
         below = math.ceil(round(threshold * 255, 6)) - 1
-        return cv2.threshold(probability, below, 255, cv2.THRESH_BINARY)[1]
+        return cv2.threshold(probability, below, 255, cv2.THRESH_BINARY, dst=out)[1]

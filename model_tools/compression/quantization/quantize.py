@@ -37,6 +37,8 @@ from model_tools.export.release import file_metrics, parity_images
 from panoptic_perception.engines import ModelInfo, read_model
 
 PROTOCOL = PROTOCOLS['dataset']
+SEARCH_IMAGES = 60
+"""Of those that ranges are measured on: enough to tell by turns which part costs most."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,10 @@ def quantize(
     Write `out` if no score on the hold-out falls by more than `allowed_fall`.
 
     The parts `in_float` stay in float32. If a score falls all the same, every other part is left
-    so by turns to see which of them costs most; these are then added one after the other until
-    the gate is passed. Files in 8 bits are scored in the engine that a vehicle takes for them. Val
-    is scored at the end, for the file, and the answers of both are compared on some images of it.
+    so by turns, with ranges of `SEARCH_IMAGES`, to see which of them costs most; these are then
+    added one after the other until the gate is passed. Files in 8 bits are scored in the engine
+    that a vehicle takes for them. Val is scored at the end, for the file, and the answers of both
+    are compared on some images of it.
 
     Raises:
         QuantizationError: `source` is no float32 file of `model_tools export` for these labels, or
@@ -157,7 +160,7 @@ def _pass_gate(
     parts = [part for part in network_parts(attempt.model) if part not in in_float]
     print(f'8 bits cost {_told(reference, found, allowed)}: looking for why', file=sys.stderr)
     falls = {
-        part: _worst(reference, attempt.make(candidate, (*in_float, part)))
+        part: _worst(reference, attempt.make(candidate, (*in_float, part), count=SEARCH_IMAGES))
         for part in tqdm(parts, desc='leave in float', unit='part', disable=None)
     }
     for part in sorted(parts, key=falls.__getitem__)[:-1]:
@@ -191,9 +194,15 @@ class _Attempts:
         self.images: list[np.ndarray] = calibration_images(data, scenes, images, info.input_wh)
         self.model = equalized(model, self.images)
 
-    def make(self, path: Path, in_float: Collection[str]) -> dict[str, float]:
-        """Write a file of which some parts are in float32; return its scores."""
-        model = quantize_graph(self.model, self.images, in_float=in_float)
+    def make(
+        self, path: Path, in_float: Collection[str], *, count: int | None = None
+    ) -> dict[str, float]:
+        """Write a file of which some parts are in float32; return its scores.
+
+        Ranges are measured on all images, or on about `count` of them.
+        """
+        step = max(1, len(self.images) // count) if count else 1
+        model = quantize_graph(self.model, self.images[::step], in_float=in_float)
         entries = {e.key: e.value for e in model.metadata_props}
         entries['panoptic.precision'] = json.dumps('int8')
         onnx.helper.set_model_props(model, entries)

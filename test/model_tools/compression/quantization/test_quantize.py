@@ -100,11 +100,27 @@ def test_equalized__a_model_file_answers_as_before(source, data, tmp_path):
         assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 
 
+def _types(model):
+    """Return the kinds of tensor in 8 bits, with their types."""
+    initial = {tensor.name: tensor for tensor in model.graph.initializer}
+    return {
+        (
+            'weight' if node.input[0] in initial else 'activation',
+            onnx.TensorProto.DataType.Name(initial[node.input[2]].data_type),
+        )
+        for node in model.graph.node
+        if node.op_type == 'DequantizeLinear'
+    }
+
+
 def test_quantize_graph__what_is_in_8_bits(source, images):
     model = onnx.load(source)
     before = model.SerializeToString()
-    everything = _in_8_bits(quantize_graph(model, images))
+    whole = quantize_graph(model, images)
+    everything = _in_8_bits(whole)
     assert everything == set(network_parts(model))
+    # Signed activations would be slower in ONNX Runtime than float32.
+    assert _types(whole) == {('activation', 'UINT8'), ('weight', 'INT8')}
     spared = {'backbone.stem', 'backbone.stage3', 'lane'}
     quantized = quantize_graph(model, images, in_float=spared)
     names = {name for part in spared for name in network_parts(model)[part]}
@@ -160,11 +176,13 @@ def test_quantize__what_costs_most_is_left_in_float(source, data, tmp_path, monk
         name: nodes for name, nodes in network_parts(onnx.load(source)).items() if name in some
     }
     monkeypatch.setattr(module, 'network_parts', lambda model: parts)
+    counts = {}
     scores = {(): 0.5, ('drivable',): 0.6, ('backbone.stem',): 0.5, ('lane',): 0.8}
 
     class Attempts(module._Attempts):
-        def make(self, path, in_float):
-            super().make(path, in_float)
+        def make(self, path, in_float, *, count=None):
+            super().make(path, in_float, count=count)
+            counts[tuple(in_float)] = count
             return {**PERFECT, 'lane_iou': scores.get(tuple(in_float), 0.95)}
 
         def score(self, path):
@@ -173,6 +191,8 @@ def test_quantize__what_costs_most_is_left_in_float(source, data, tmp_path, monk
     monkeypatch.setattr(module, '_Attempts', Attempts)
     result = quantize(source, data, tmp_path / 'net.onnx', images=2, allowed_fall=0.1)
     assert result.in_float == ('lane', 'drivable')
+    searched = {(): None, **{(part,): module.SEARCH_IMAGES for part in some}}
+    assert counts == {**searched, ('lane',): None, ('lane', 'drivable'): None}
     assert _in_8_bits(onnx.load(tmp_path / 'net.onnx')).isdisjoint(result.in_float)
     again = quantize(
         source, data, tmp_path / 'net.onnx', images=2, in_float=['lane'], allowed_fall=0.25

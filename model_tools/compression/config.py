@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from model_tools.compression.costs import Budget
+from model_tools.compression.costs import COSTS, Budget
 from model_tools.compression.criteria import CRITERIA
 from model_tools.compression.latency import Engine
 from model_tools.compression.selection import Widths
@@ -114,7 +114,7 @@ def compression_config(values: Mapping[str, Any], where: str) -> CompressionConf
 
 _RULES: Mapping[str, Rule] = {
     'teacher': Rule(lambda v: isinstance(v, str) and v != '', 'a checkpoint: give --teacher'),
-    'budget': one_of(*get_args(Budget)),
+    'budget': one_of(*COSTS),
     'engine': one_of(*get_args(Engine)),
     'keep': Rule(
         lambda v: type(v) in (int, float) and 0 < v <= 1, 'a number above 0 and at most 1'

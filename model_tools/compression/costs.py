@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from model_tools.compression.latency import Engine, LatencyTable
 from model_tools.networks.shapes import run_on_shapes
 
 Budget = Literal['params', 'macs', 'latency']
+COSTS: tuple[str, ...] = get_args(Budget)
 
 
 class Cost(Protocol):

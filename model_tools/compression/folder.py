@@ -11,9 +11,10 @@ from typing import Any
 import yaml
 
 from model_tools.compression.config import CompressionConfig, load_compression
+from model_tools.compression.course import draw_course
 from model_tools.settings import ConfigError
 from model_tools.training.run_folder import MAY_CHANGE, RunFolder
-from panoptic_perception.core.files import write_json, write_whole
+from panoptic_perception.core.files import whole_file, write_json, write_whole
 
 
 class RoundFolder:
@@ -46,6 +47,7 @@ class CompressionFolder:
         self.student = root / 'student.pt'
         self.model_file = root / 'student.onnx'
         self.record = root / 'compression.json'
+        self.curves = root / 'curves.png'
         self._settings = root / 'config.yaml'
 
     @property
@@ -113,8 +115,10 @@ class CompressionFolder:
         }
 
     def write_record(self, record: Mapping[str, Any]) -> None:
-        """Write down the whole of it."""
+        """Write down the whole of it, and draw it."""
         write_json(self.record, record)
+        with whole_file(self.curves) as part:
+            draw_course(record, part)
 
 
 def _is_of_compression(path: Path) -> bool:

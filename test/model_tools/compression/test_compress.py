@@ -48,6 +48,7 @@ def test_compress__the_student_keeps_to_its_budget(config, made):
     net = load_network(made / 'student.pt')
     assert sum(p.numel() for p in net.parameters()) == rounds[1]['tuned']['params']
     assert rounds[1]['tuned']['params'] < teacher['params']
+    assert (made / 'curves.png').read_bytes().startswith(b'\x89PNG')
 
 
 def test_compress__the_student_still_sees_the_road(made):

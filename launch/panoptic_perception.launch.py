@@ -60,7 +60,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'precision',
                 default_value='',
-                choices=['', 'auto', 'fp32', 'bf16', 'fp16', 'int8'],
+                choices=['', 'auto', 'fp32', 'bf16', 'fp16', 'int8', 'int8-bf16'],
                 description='Arithmetic of the network. Empty: as in params_file.',
             ),
             DeclareLaunchArgument(

@@ -34,9 +34,15 @@ ARGUMENTS = {
 
 
 def test_arguments_are_declared_and_described() -> None:
+    tree = ast.parse(FILE.read_text())
+    constants = {
+        ast.unparse(line.targets[0]): ast.literal_eval(line.value)
+        for line in tree.body
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.List)
+    }
     calls = [
         node
-        for node in ast.walk(ast.parse(FILE.read_text()))
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == 'DeclareLaunchArgument'
     ]
     assert [ast.literal_eval(call.args[0]) for call in calls] == list(ARGUMENTS)
@@ -44,7 +50,8 @@ def test_arguments_are_declared_and_described() -> None:
         keywords = {keyword.arg: keyword.value for keyword in call.keywords}
         name = ast.literal_eval(call.args[0])
         assert ast.literal_eval(keywords['description']).endswith('.'), name
-        assert ('choices' in keywords) == (ARGUMENTS[name][1] is not None), name
+        choices = eval(ast.unparse(keywords.get('choices', ast.Constant(None))), {}, constants)
+        assert choices == ARGUMENTS[name][1], name
 
 
 @pytest.fixture(scope='module')

@@ -171,7 +171,7 @@ def _pass_gate(
     raise GateError(
         f"'{attempt.info.path}': in 8 bits it loses {_told(reference, found, allowed)} on the "
         f'hold-out, and {allowed} may be lost, even with all parts but one in float; allow more, '
-        'or train the network with ReLU and with int8'
+        'or tune the network, with ReLU, for 8 bits: model_tools train --config config/int8.yaml'
     )
 
 

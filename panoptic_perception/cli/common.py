@@ -74,7 +74,6 @@ def load_perceiver(args: argparse.Namespace) -> Perceiver:
     )
     if info.note:
         say(f'panoptic: warning: {info.note}')
-    engine.warm_up()
     return Perceiver(engine)
 
 

@@ -136,7 +136,6 @@ def _model(path: Path | None) -> Finding:
         from panoptic_perception.runtime.perceiver import Perceiver
 
         engine = Perceiver(load_engine(find_model(path))).engine
-        engine.warm_up()
         steady_ms = min(engine.warm_up() for _ in range(3))
     except StatedError as error:
         return Finding('FAIL', 'model', str(error))

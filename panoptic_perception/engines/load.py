@@ -23,7 +23,7 @@ def load_engine(
     provider_policy: str = STRICT,
 ) -> Engine:
     """
-    Load a model file, ready to run; `info` of the result says what runs, and why nothing else.
+    Load a model file and run it once; `info` of the result says what runs, and why nothing else.
 
     Args:
         path: The model file.
@@ -46,7 +46,7 @@ def load_engine(
     if not 0 <= threads <= MAX_THREADS:
         raise EngineError(f'threads must be 0 (automatic) to {MAX_THREADS}, found {threads}')
     model = read_model(path)
-    # What looked well and did not open, such as CUDA without its libraries.
+    # What looked well and did not open or answer, such as CUDA without its libraries.
     failures: dict[Way, str] = {}
 
     def obstacle(way: Way) -> str:
@@ -58,7 +58,9 @@ def load_engine(
         except EngineError as error:
             raise EngineError(f'{model.path} cannot run with {wish}: {error}') from error
         try:
-            return _open(model, way, threads, note or '; '.join(failures.values()))
+            loaded = _open(model, way, threads, note or '; '.join(failures.values()))
+            loaded.warm_up()  # what opens may still not run
+            return loaded
         except EngineError as error:
             failures[way] = str(error)
 

@@ -17,8 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
 from panoptic_perception.core.codec import ImageLimits
-from panoptic_perception.engines import RecoveringEngine, find_model, load_engine
-from panoptic_perception.engines.engine import Engine
+from panoptic_perception.engines import Engine, RecoveringEngine, find_model, load_engine
 from panoptic_perception.ros import diagnostics, messages
 from panoptic_perception.ros.outputs import Outputs
 from panoptic_perception.ros.parameters import NodeParameters
@@ -58,7 +57,7 @@ class PanopticNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__('panoptic_perception')
-        self._engine: Engine | None = None
+        self._engine: RecoveringEngine | None = None
         self._worker: Worker[bytes] | None = None
         self._subscription: Subscription | None = None
         self._enabled = True
@@ -105,11 +104,10 @@ class PanopticNode(LifecycleNode):
 
     @_reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the model and answer once, so that the first camera image finds a warm engine."""
+        """Load the model, so that the first camera image finds a warm engine."""
         start = perf_counter()
-        engine = RecoveringEngine(self._load_engine, on_loss=self.get_logger().error)
+        engine = RecoveringEngine(self._way_to_load(), on_loss=self._on_loss)
         perceiver = Perceiver(engine)
-        engine.warm_up()
         self._engine = engine
         self._worker = Worker(
             partial(self._work, perceiver), self._counters, on_problem=self._on_problem
@@ -173,9 +171,11 @@ class PanopticNode(LifecycleNode):
         self._release()
         return super().on_error(state)
 
-    def _load_engine(self) -> Engine:
+    def _way_to_load(self) -> Callable[[], Engine]:
+        """Return how to load what the parameters name now, whatever they become."""
         settings = self._node_parameters.settings
-        return load_engine(
+        return partial(
+            load_engine,
             find_model(settings.model),
             engine=settings.engine,
             device=settings.device,
@@ -183,6 +183,10 @@ class PanopticNode(LifecycleNode):
             threads=settings.threads,
             provider_policy=settings.provider_policy,
         )
+
+    def _on_loss(self, text: str) -> None:
+        self.get_logger().error(text)
+        self._timings.clear()  # those of another engine, perhaps
 
     def _announce(self) -> None:
         if self._engine is not None:
@@ -195,6 +199,8 @@ class PanopticNode(LifecycleNode):
 
     def _release(self) -> None:
         self._unsubscribe()
+        if self._engine is not None:
+            self._engine.close()
         if self._worker is not None and not self._worker.stop():
             self.get_logger().error(
                 'the engine has not answered for 2 s; its thread is left alone'

@@ -13,7 +13,11 @@ import pytest
 from panoptic_perception.core.results import EngineInfo
 from panoptic_perception.engines import EngineError, ModelFileError, installed, load_engine
 from panoptic_perception.engines.nvidia import gpu_name
-from panoptic_perception.engines.onnxruntime_engine import PROVIDERS, available_providers
+from panoptic_perception.engines.onnxruntime_engine import (
+    PROVIDERS,
+    OnnxRuntimeEngine,
+    available_providers,
+)
 from panoptic_perception.engines.policy import WAYS, Way
 from panoptic_perception.engines.quiet_openvino import import_openvino
 
@@ -46,6 +50,21 @@ def test_load_engine__says_what_runs(tiny_model, engine, provider):
     automatic = load_engine(tiny_model, engine=engine, device='cpu')
     assert 1 <= automatic.info.threads <= min(2, len(os.sched_getaffinity(0)))
     assert automatic.info.note == ''
+
+
+@needs_openvino
+def test_load_engine__a_way_that_opens_and_does_not_answer(tiny_model, monkeypatch):
+    """As with a GPU whose memory is full: its session opens, and the first image fails."""
+
+    def failing(engine, images):
+        raise RuntimeError('out of memory')
+
+    monkeypatch.setattr(OnnxRuntimeEngine, '_infer', failing)
+    loaded = load_engine(tiny_model, device='cpu')
+    assert loaded.info.engine == 'openvino'
+    assert 'out of memory' in loaded.info.note
+    with pytest.raises(EngineError, match='out of memory'):
+        load_engine(tiny_model, engine='onnxruntime', device='cpu')
 
 
 @needs_openvino

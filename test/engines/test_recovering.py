@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import shutil
+import weakref
 
 import numpy as np
 import pytest
@@ -34,9 +35,9 @@ class Bench:
         self.loaded += 1
         return load_engine(self.path, device='cpu', **self.options[-1])
 
-    def fail(self, times):
+    def fail(self, times, words='out of data bounds'):
         for _ in range(times):
-            with pytest.raises(EngineError, match='out of data bounds'):
+            with pytest.raises(EngineError, match=words):
                 self.engine.run(RED)
 
 
@@ -67,13 +68,22 @@ def test_run__single_failures_are_of_their_images(bench):
 
 def test_run__loads_again_after_failures_in_a_row(bench):
     bench.fail(FAILURES)
+    assert (bench.loaded, bench.losses) == (1, [])
+    assert bench.engine.run(GOOD).lane.shape == (1, 384, 640)
     assert bench.loaded == 2
     assert len(bench.losses) == 1
+    assert bench.engine.info.note == bench.losses[0]
     assert f'onnxruntime CPUExecutionProvider has failed {FAILURES} times: ' in bench.losses[0]
     assert bench.losses[0].endswith('; loaded again, now onnxruntime CPUExecutionProvider fp32')
-    assert bench.engine.run(GOOD).lane.shape == (1, 384, 640)
-    bench.fail(FAILURES - 1)
-    assert bench.loaded == 2
+    assert bench.engine.model.path == bench.path
+
+
+def test_run__what_fails_on_every_image_is_loaded_again_only_after_a_pause(bench):
+    for second in (0.0, PAUSE_S - 0.1, PAUSE_S):
+        bench.now = second
+        bench.fail(10)
+    assert bench.loaded == 3
+    assert len(bench.losses) == 2
 
 
 def test_run__outputs_of_no_use_are_answers(make_model):
@@ -90,22 +100,26 @@ def test_recover__with_what_the_policy_finds_then(bench):
     pytest.importorskip('openvino', reason='openvino is missing')
     bench.options.append({'engine': 'openvino'})
     bench.fail(FAILURES)
+    bench.engine.run(GOOD)
     assert bench.engine.info.engine == 'openvino'
     assert bench.losses[0].endswith('; loaded again, now openvino CPU fp32')
 
 
 def test_recover__tries_again_after_a_pause(bench):
     bench.options.append({'engine': 'tensorflow'})
-    bench.fail(FAILURES + 5)
+    bench.fail(FAILURES)
+    bench.fail(5, 'it cannot be loaded again: ')
     assert bench.loaded == 2
-    assert 'it cannot be loaded again: ' in bench.losses[0]
+    assert bench.engine.info.note == bench.losses[0]
     bench.now = PAUSE_S
-    bench.fail(1)
+    bench.fail(1, 'it cannot be loaded again: ')
     assert bench.loaded == 3
     bench.options.pop()
     bench.now = 2 * PAUSE_S
-    bench.fail(1)
+    assert len(bench.engine.run(GOOD).scores) == 0
     assert bench.loaded == 4
+    for loss in bench.losses:  # the first one, not that nothing runs
+        assert loss.count('has failed 3 times: ') == loss.count('out of data bounds') == 1
     assert 'loaded again, now onnxruntime' in bench.losses[-1]
     assert bench.engine.run(GOOD).lane.shape == (1, 384, 640)
 
@@ -113,5 +127,41 @@ def test_recover__tries_again_after_a_pause(bench):
 def test_recover__not_with_another_model(bench, tiny_model):
     shutil.copy(tiny_model, bench.path)
     bench.fail(FAILURES)
-    assert 'model.onnx holds another model now: configure the node again' in bench.losses[0]
-    assert bench.engine.run(GOOD).lane.shape == (1, 384, 640)
+    bench.fail(1, 'model.onnx holds another model now: configure the node again')
+    assert (bench.loaded, len(bench.losses)) == (1, 1)
+
+
+def test_recover__after_an_error_of_any_kind(bench, monkeypatch):
+    def broken_disk():
+        raise OSError('Input/output error')
+
+    monkeypatch.setattr(bench.engine, '_load', broken_disk)
+    bench.fail(FAILURES)
+    bench.fail(5, 'cannot be loaded again: Input/output error')
+    assert len(bench.losses) == 1
+
+
+def test_recover__lets_the_lost_engine_go_first(bench, monkeypatch):
+    lost = weakref.ref(bench.engine._engine)
+    alive = []
+    load = bench.load
+    monkeypatch.setattr(bench.engine, '_load', lambda: alive.append(lost()) or load())
+    bench.fail(FAILURES)
+    assert lost() is not None
+    bench.engine.run(GOOD)
+    assert alive == [None]
+
+
+def test_close__loads_and_tells_nothing_more(bench, monkeypatch):
+    bench.fail(FAILURES)
+    bench.engine.close()
+    bench.fail(1)
+    assert (bench.loaded, bench.losses) == (1, [])
+
+
+def test_close__while_it_is_loaded(bench, monkeypatch):
+    load = bench.load
+    monkeypatch.setattr(bench.engine, '_load', lambda: bench.engine.close() or load())
+    bench.fail(FAILURES)
+    bench.engine.run(GOOD)
+    assert (bench.loaded, bench.losses) == (2, [])

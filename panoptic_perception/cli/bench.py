@@ -116,6 +116,8 @@ def _check_options(args: argparse.Namespace) -> None:
     for path in filter(None, (args.json, args.plot)):
         if not path.parent.is_dir():
             raise CommandError(f'{path.parent} is not a folder: {path} cannot be written')
+        if path.is_dir():
+            raise CommandError(f'{path} is a folder: name a file in it')
     if args.plot and args.plot.suffix not in ('.png', '.svg'):
         raise CommandError(f'--plot must end in .png or .svg, got {args.plot}')
     if args.plot and not importlib.util.find_spec('matplotlib'):

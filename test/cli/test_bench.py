@@ -77,6 +77,7 @@ def test_bench__nothing_to_measure_is_no_success(panoptic, tiny_model):
         ('--stream 5 --plot {tmp}/a.png', '--plot works only without --stream'),
         ('--plot {tmp}/a.xyz', '--plot must end in .png or .svg, got {tmp}/a.xyz'),
         ('--json {tmp}/none/a.json', '{tmp}/none is not a folder'),
+        ('--json {tmp}', '{tmp} is a folder: name a file in it'),
         ('--models {tmp}/none.onnx', '{tmp}/none.onnx does not exist'),
     ],
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -28,7 +28,7 @@ WARM_UP = 3
 
 
 def measure(layers: Mapping[str, Layer], *, engine: str, threads: int) -> dict[str, float]:
-    """Return the least milliseconds of layers, by the same keys: what nothing has lengthened.
+    """Return the milliseconds of layers, by the same keys.
 
     The layers take turns, so that a busy moment of the machine befalls all alike. `engine` is one
     of `RUNS`.
@@ -41,7 +41,7 @@ def measure(layers: Mapping[str, Layer], *, engine: str, threads: int) -> dict[s
         for _ in range(WARM_UP + REPEATS):
             for run in runs.values():
                 run.once()
-        return {key: min(run.times_ms()[WARM_UP:]) for key, run in runs.items()}
+        return {key: run.warm_ms() for key, run in runs.items()}
 
 
 class _Run(Protocol):
@@ -53,8 +53,8 @@ class _Run(Protocol):
     def once(self) -> None:
         """Run it."""
 
-    def times_ms(self) -> list[float]:
-        """Return what each run has spent on the layer itself; it does not run again."""
+    def warm_ms(self) -> float:
+        """Return what a warm run spends on the layer itself; it does not run again."""
 
 
 class _OnnxRuntimeRun:
@@ -73,12 +73,13 @@ class _OnnxRuntimeRun:
     def once(self) -> None:
         self._session.run(None, self._feed)
 
-    def times_ms(self) -> list[float]:
+    def warm_ms(self) -> float:
+        """Return the least: what nothing has lengthened."""
         events = json.loads(Path(self._session.end_profiling()).read_text())
         nodes = [event for event in events if event['cat'] == 'Node']
         own = [e['dur'] for e in nodes if e['args'].get('op_name') not in self._others]
         microseconds = np.reshape(own, (WARM_UP + REPEATS, -1)).sum(1)
-        return list(microseconds / 1e3)
+        return float(microseconds[WARM_UP:].min()) / 1e3
 
 
 class _OpenVinoRun:
@@ -93,19 +94,27 @@ class _OpenVinoRun:
         )
         convolutions = [] if layer.is_convolution else ['Convolution', 'GroupConvolution']
         self._others = {'Parameter', 'Result', 'Reorder', *convolutions}
-        self._times: list[float] = []
+        self._means: list[float] = []
 
     def once(self) -> None:
         self._request.infer(self._feed, share_inputs=True)
         own = (n for n in self._request.get_profiling_info() if n.node_type not in self._others)
-        self._times.append(sum(node.real_time.total_seconds() * 1e3 for node in own))
+        # Of each operator the mean of all runs until now, the cold ones among them.
+        self._means.append(sum(node.real_time.total_seconds() * 1e3 for node in own))
 
-    def times_ms(self) -> list[float]:
-        return self._times
+    def warm_ms(self) -> float:
+        """Return the mean: OpenVINO tells no single runs."""
+        return mean_of_the_last(self._means, WARM_UP)
 
 
 RUNS: Mapping[str, type[_Run]] = {'onnxruntime': _OnnxRuntimeRun, 'openvino': _OpenVinoRun}
 """By name of engine."""
+
+
+def mean_of_the_last(means: Sequence[float], first: int) -> float:
+    """Return the mean of numbers from the `first` on, given the mean of all up to each of them."""
+    count = len(means)
+    return (count * means[-1] - first * means[first - 1]) / (count - first)
 
 
 def _feed(graph: onnx.ModelProto) -> dict[str, np.ndarray]:

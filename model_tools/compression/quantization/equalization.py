@@ -46,6 +46,8 @@ def equalized(model: onnx.ModelProto, images: Sequence[np.ndarray]) -> onnx.Mode
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     links = find_links(copy)
+    if not links:  # such as with SiLU, which takes no scale
+        return copy
     ranges = _ranges(copy, [link.tensor for link in links], images)
     weights = {t.name: t for t in copy.graph.initializer}
     for link in links:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
@@ -199,9 +200,9 @@ class _Attempts:
     ) -> dict[str, float]:
         """Write a file of which some parts are in float32; return its scores.
 
-        Ranges are measured on all images, or on about `count` of them.
+        Ranges are measured on all images, or on at most `count` of them.
         """
-        step = max(1, len(self.images) // count) if count else 1
+        step = math.ceil(len(self.images) / count) if count else 1
         model = quantize_graph(self.model, self.images[::step], in_float=in_float)
         entries = {e.key: e.value for e in model.metadata_props}
         entries['panoptic.precision'] = json.dumps('int8')

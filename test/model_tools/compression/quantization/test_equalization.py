@@ -99,6 +99,15 @@ def test_equalized__nothing_ever_speaks(images):
     assert equalized(net, images).SerializeToString() == net.SerializeToString()
 
 
+def test_equalized__without_relu_there_is_nothing_to_scale(images):
+    sigmoid = helper.make_node('Sigmoid', ['stem'], ['gate']), []
+    silu = helper.make_node('Mul', ['stem', 'gate'], ['stem_silu']), []
+    deep = conv('deep', 'stem_silu', BY_CHANNEL, groups=3)
+    net = model(conv('stem', 'x', EYE), sigmoid, silu, deep, out='deep')
+    assert not find_links(net)
+    assert equalized(net, images).SerializeToString() == net.SerializeToString()
+
+
 def test_equalized__answers_are_the_same_with_several_readers(images):
     net = model(
         *STEM,

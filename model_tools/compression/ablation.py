@@ -42,6 +42,8 @@ TEACHER = 'teacher'
 """Name of the first row, and of its model file."""
 STUDENT, PRUNED = 'student.onnx', 'pruned.onnx'
 """Model files of a variant: tuned, and before that with nothing but its norms recalibrated."""
+FAILED = 'failed.txt'
+"""Why a variant cannot be made."""
 
 
 def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
@@ -59,7 +61,7 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
     for seed in ablation.seeds:
         for variant in ablation.variants:
             folder = _folder(out, variant, seed)
-            if _is_done(folder):
+            if _is_done(ablation, variant, folder):
                 continue
             if stop.due():
                 return False
@@ -69,7 +71,7 @@ def ablate(ablation: Ablation, out: Path, *, stop: Stop) -> bool:
                     return False
             except (BudgetError, EvidenceError, GateError, NonFiniteLossError) as error:
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / 'failed.txt').write_text(f'{error}\n')
+                (folder / FAILED).write_text(f'{error}\n')
                 print(f'{variant}, seed {seed}: {error}', file=sys.stderr)
             _write(_rows(ablation, out), out)
     rows = _rows(ablation, out)
@@ -88,7 +90,8 @@ def _begin(ablation: Ablation, out: Path) -> None:
         data, input_wh = Path(config.training.data), config.training.input_wh
         release(teacher, data, _teacher_file(out), input_wh=input_wh)
     settings = {**plain_values(asdict(ablation)), 'teacher_sha256': file_sha256(teacher)}
-    if known not in (None, settings) and any(_is_done(f) for f in out.glob('*/seed_*')):
+    made = [*out.glob(f'*/seed_*/{STUDENT}'), *out.glob(f'*/seed_*/{FAILED}')]
+    if known not in (None, settings) and made:
         raise ConfigError(
             f"'{out}': holds a comparison with other settings or another teacher, those of "
             f"'{path}'; give them, or another --out"
@@ -100,8 +103,9 @@ def _folder(out: Path, variant: str, seed: int) -> Path:
     return out / folder_name(variant) / f'seed_{seed}'
 
 
-def _is_done(folder: Path) -> bool:
-    return (folder / STUDENT).is_file() or (folder / 'failed.txt').is_file()
+def _is_done(ablation: Ablation, variant: str, folder: Path) -> bool:
+    files = [STUDENT] if NARROW in ablation.variants[variant] else [STUDENT, PRUNED]
+    return (folder / FAILED).is_file() or all((folder / name).is_file() for name in files)
 
 
 def _make(ablation: Ablation, variant: str, seed: int, folder: Path, stop: Stop) -> bool:

@@ -41,8 +41,12 @@ class Ablation:
             wrong.append(f'variants have folders {folders}, expected names that differ in letters')
         if wrong:
             raise ConfigError(f'settings out of range: {"; ".join(wrong)}')
-        for name in self.variants:
-            self.settings(name, self.seeds[0])
+        engines = {self.settings(name, self.seeds[0]).engine for name in self.variants}
+        if len(engines) > 1:
+            raise ConfigError(
+                f'variants are measured in {sorted(engines)}: times of engines do not compare, '
+                'give `engine` under compression, once for all'
+            )
 
     @property
     def first(self) -> CompressionConfig:

@@ -14,7 +14,7 @@ from model_tools.compression.config import CompressionConfig
 from model_tools.compression.costs import Cost, Macs, Parameters, make_cost
 from model_tools.compression.folder import CompressionFolder
 from model_tools.compression.gate import GateError, fallen, flat_scores, most_hurt, task_of
-from model_tools.compression.latency import LatencyTable
+from model_tools.compression.latency import LatencyTable, engine_version
 from model_tools.compression.pruner import Pruner
 from model_tools.compression.selection import BudgetError
 from model_tools.compression.task_losses import TASKS
@@ -78,6 +78,7 @@ class _Compression:
         self.teacher_sha256 = file_sha256(Path(config.teacher))
         self.teacher_state = load_checkpoint(Path(config.teacher))
         self._check_teacher()
+        engine_version(config.engine)  # which the end needs, whatever the budget
         _check_splits(config, labels)
         example = torch.zeros(1, 3, *input_wh[::-1], device=device)
         latencies = Path(config.latencies) if config.latencies else folder.latencies

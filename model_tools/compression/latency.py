@@ -52,7 +52,7 @@ class LatencyTable:
         self._path, self._input_wh, self._engine = path, input_wh, engine
         self._circumstances = {
             'engine': engine,
-            'version': _version(engine),
+            'version': engine_version(engine),
             'cpu': describe_machine()['cpu'],
             'threads': THREADS,
         }
@@ -74,7 +74,10 @@ class LatencyTable:
         return layers
 
     def _measure(self, missing: Mapping[str, Layer], layers: Sequence[Layer]) -> None:
-        """Measure layers in the unit of the table: the machine may be slower now than it was."""
+        """Measure layers in the unit of the table: the machine may be slower now than it was.
+
+        What others have written into the file meanwhile stays in it.
+        """
         known = {layer.key: layer for layer in layers if layer.key in self._ms}
         costly = sorted(known, key=lambda key: -self._ms[key])[:ANCHORS]
         together = {**missing, **{key: known[key] for key in costly}}
@@ -96,7 +99,8 @@ class LatencyTable:
         if changed := [key for key in wanted if found[key] != wanted[key]]:
             differing = '; '.join(f'{k} was {found[k]!r}, is {wanted[k]!r}' for k in changed)
             raise LatencyError(
-                f"'{path}': measured in other circumstances: {differing}; remove it"
+                f"'{path}': measured in other circumstances: {differing}; give another file "
+                'of latencies, or bring these back'
             )
         return ms
 
@@ -104,11 +108,14 @@ class LatencyTable:
         if self._path is None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._path.is_file():
+            self._ms = self._read(self._path) | self._ms
         table = {'schema': SCHEMA, **self._circumstances, 'ms': dict(sorted(self._ms.items()))}
         write_json(self._path, table)
 
 
-def _version(engine: Engine) -> str:
+def engine_version(engine: Engine) -> str:
+    """Return the version that is installed; LatencyError if none is."""
     try:
         return (import_openvino() if engine == 'openvino' else onnxruntime).__version__
     except ImportError as error:

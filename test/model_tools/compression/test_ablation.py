@@ -79,6 +79,10 @@ def test_ablate__every_variant_at_the_same_cost(settings, write, tmp_path):
     assert (tmp_path / 'out' / 'ablation.png').is_file()
     with pytest.raises(ConfigError, match='with other settings'):
         ablate(replace(ablation, seeds=(2,)), tmp_path / 'out', stop=Stop())
+    pruned = tmp_path / 'out' / 'safe_distilled' / 'seed_3' / 'pruned.onnx'
+    pruned.unlink()  # as when cut off at its scores
+    assert ablate(ablation, tmp_path / 'out', stop=Stop())
+    assert pruned.is_file()
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,10 @@ def test_ablate__every_variant_at_the_same_cost(settings, write, tmp_path):
         ({'variants': {'a': 3}}, 'variants.a is 3, expected a mapping'),
         ({'variants': {'a': {'narrow': 'many'}}}, 'narrow is a number'),
         ({'variants': {'a, b': {}, 'a b': {}}}, 'differ in letters'),
+        (
+            {'variants': {'a': {}, 'b': {'engine': 'openvino'}}},
+            r"measured in \['onnxruntime', 'openvino'\]: times of engines do not compare",
+        ),
         ({'seeds': 3}, 'seeds is 3, expected a list'),
         ({'seeds': ['a']}, 'expected a list of whole numbers'),
         ({'seed': [1]}, r"unknown keys \['seed'\]"),

@@ -2,6 +2,7 @@
 import json
 import math
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import yaml
 
 from model_tools.compression.compress import ATTEMPTS, compress
 from model_tools.compression.gate import GateError
+from model_tools.compression.latency import LatencyError
 from model_tools.compression.selection import BudgetError
 from model_tools.data.problems import DatasetError
 from model_tools.data.sample import IGNORE
@@ -221,6 +223,13 @@ def test_compress__to_a_latency_with_costs_of_channels(config, tmp_path, monkeyp
     with pytest.raises(ConfigError, match='measured anew'):
         compress(quick, tmp_path)
     assert compress(replace(quick, latencies=str(elsewhere)), tmp_path) == student
+
+
+def test_compress__an_engine_that_is_not_installed(config, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    with pytest.raises(LatencyError, match='not installed: pip install openvino'):
+        compress(replace(config, engine='openvino'), tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
 
 
 def test_compress__a_gate_without_anything_held_out(config, tmp_path):

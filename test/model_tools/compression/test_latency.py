@@ -100,6 +100,18 @@ def test_latency_table__new_layers_are_measured_at_the_pace_of_the_old(tmp_path)
     assert slow == pytest.approx(10 * fair, rel=0.5)
 
 
+def test_latency_table__shared_by_two_runs(tmp_path):
+    path = tmp_path / 'table.json'
+    tables = [LatencyTable(path, input_wh=INPUT_WH) for _ in range(2)]
+    convs = [nn.Conv2d(3, width, 1) for width in (8, 16)]
+    for table, conv in zip(tables, convs, strict=True):
+        table(conv)
+    written = path.read_text()
+    assert len(json.loads(written)['ms']) == 2
+    LatencyTable(path, input_wh=INPUT_WH).measure(*convs)
+    assert path.read_text() == written
+
+
 def test_latency_table__in_memory_and_without_layers():
     assert LatencyTable(None, input_wh=INPUT_WH)(nn.Identity()) == 0
 

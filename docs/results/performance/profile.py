@@ -4,7 +4,8 @@
     python docs/results/performance/profile.py FILE [FILE ...] --json profile.json
 
 Both engines tell what they made of the graph, in which activations may be part of a convolution.
-Sums over the nodes of their medians over frames.
+All files take turns. Sums over the nodes of their medians over frames, in OpenVINO of their means,
+for it tells no single ones.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -21,6 +22,7 @@ import numpy as np
 import onnxruntime
 from tabulate import tabulate
 
+from model_tools.compression.layer_timing import mean_of_the_last
 from panoptic_perception.bench.frame import camera_jpeg
 from panoptic_perception.core.codec import decode_compressed
 from panoptic_perception.core.files import write_json
@@ -39,47 +41,64 @@ Profile = dict[str, float]
 """Milliseconds of each kind of operator."""
 
 
-def onnxruntime_profile(model: ModelInfo, image: np.ndarray) -> Profile:
-    """Return what ONNX Runtime spends a frame on."""
-    with tempfile.TemporaryDirectory() as folder:
+class OnnxRuntimeRun:
+    """A model file in ONNX Runtime."""
+
+    def __init__(self, model: ModelInfo, folder: str) -> None:
         options = session_options(threads=1)
         options.enable_profiling = True
-        options.profile_file_prefix = f'{folder}/profile'
-        session = onnxruntime.InferenceSession(
+        options.profile_file_prefix = f'{folder}/{model.sha256}'
+        self._session = onnxruntime.InferenceSession(
             str(model.path), options, providers=['CPUExecutionProvider']
         )
-        for _ in range(WARM_UP + FRAMES):
-            session.run(None, {'image': image})
-        events = json.loads(Path(session.end_profiling()).read_text())
-    nodes = [e for e in events if e['cat'] == 'Node' and e['name'].endswith('_kernel_time')]
-    return _sums((e['name'], e['args']['op_name'], e['dur'] / 1e3) for e in nodes)
+
+    def once(self, image: np.ndarray) -> None:
+        """Run it."""
+        self._session.run(None, {'image': image})
+
+    def profile(self) -> Profile:
+        """Return what a frame is spent on; it does not run again."""
+        events = json.loads(Path(self._session.end_profiling()).read_text())
+        nodes = [e for e in events if e['cat'] == 'Node' and e['name'].endswith('_kernel_time')]
+        times = ((e['name'], e['args']['op_name'], e['dur'] / 1e3) for e in nodes)
+        return _sums(times, lambda values: median(values[WARM_UP:]))
 
 
-def openvino_profile(model: ModelInfo, image: np.ndarray, hint: str) -> Profile:
-    """Return what OpenVINO spends a frame on, where `hint` is computed in float."""
-    core = openvino_core()
-    network = core.read_model(str(model.path))
-    network.reshape({'image': list(image.shape)})
-    settings = {**float_settings(hint, threads=1), 'PERF_COUNT': True}
-    request = core.compile_model(network, 'CPU', settings).create_infer_request()
-    nodes = []
-    for _ in range(WARM_UP + FRAMES):
-        request.infer({'image': image}, share_inputs=True)
-        nodes += [
+class OpenVinoRun:
+    """A model file in OpenVINO, where `hint` is computed in float."""
+
+    def __init__(self, model: ModelInfo, wh: tuple[int, int], hint: str) -> None:
+        core = openvino_core()
+        network = core.read_model(str(model.path))
+        network.reshape({'image': [1, *wh[::-1], 3]})
+        settings = {**float_settings(hint, threads=1), 'PERF_COUNT': True}
+        self._request = core.compile_model(network, 'CPU', settings).create_infer_request()
+        self._nodes: list[tuple[str, str, float]] = []
+
+    def once(self, image: np.ndarray) -> None:
+        """Run it."""
+        self._request.infer({'image': image}, share_inputs=True)
+        self._nodes += [
             (node.node_name, node.node_type, node.real_time.total_seconds() * 1e3)
-            for node in request.get_profiling_info()
+            for node in self._request.get_profiling_info()
         ]
-    return _sums(nodes)
+
+    def profile(self) -> Profile:
+        """Return what a frame is spent on; it does not run again."""
+        # Each number is the mean of all runs until then, the cold ones among them.
+        return _sums(self._nodes, lambda means: mean_of_the_last(means, WARM_UP))
 
 
-def _sums(nodes: Iterable[tuple[str, str, float]]) -> Profile:
-    """Return the sums over the medians of each node, by kind."""
+def _sums(
+    nodes: Iterable[tuple[str, str, float]], typical: Callable[[list[float]], float]
+) -> Profile:
+    """Return by kind the sums over the nodes of what is typical of the numbers of each."""
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     for name, kind, ms in nodes:
         times[name, kind].append(ms)
     sums: Profile = defaultdict(float)
     for (_, kind), values in times.items():
-        sums[kind] += median(values[WARM_UP:])
+        sums[kind] += typical(values)
     return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
 
@@ -104,14 +123,21 @@ def main() -> None:
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
     frame = decode_compressed(camera_jpeg())
-    found: dict[str, dict[str, Profile]] = {'onnxruntime': {}, 'openvino': {}}
-    for name in args.models:
-        model = read_model(find_model(name))
-        image = Letterbox(frame.shape[1::-1], model.input_wh).image(frame)[None]
-        label = Path(name).stem
-        found['onnxruntime'][label] = onnxruntime_profile(model, image)
-        for hint in ('f32', 'bf16'):
-            found['openvino'][f'{label} {hint}'] = openvino_profile(model, image, hint)
+    models = {Path(name).stem: read_model(find_model(name)) for name in args.models}
+    found: dict[str, dict[str, Profile]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        runs: dict[tuple[str, str], tuple[OnnxRuntimeRun | OpenVinoRun, np.ndarray]] = {}
+        for name, model in models.items():
+            image = Letterbox(frame.shape[1::-1], model.input_wh).image(frame)[None].copy()
+            runs['onnxruntime', name] = OnnxRuntimeRun(model, folder), image
+            for hint in ('f32', 'bf16'):
+                run = OpenVinoRun(model, model.input_wh, hint)
+                runs['openvino', f'{name} {hint}'] = run, image
+        for _ in range(WARM_UP + FRAMES):
+            for run, image in runs.values():
+                run.once(image)
+        for (engine, column), (run, _) in runs.items():
+            found.setdefault(engine, {})[column] = run.profile()
     for engine, profiles in found.items():
         print(f'{engine}, ms', table(profiles), '', sep='\n\n')
     if args.json:

@@ -51,5 +51,5 @@ def model_contender(path: Path, *, threads: int) -> Contender:
         batch = Letterbox(source_wh, model.input_wh, model.pad_value).image(image)[None]
         return lambda: engine.run(batch)
 
-    parameters = count_parameters(onnx.load(path), other_than=ENLARGING)
+    parameters = count_parameters(onnx.load(path), other_than=[ENLARGING])
     return Contender(path.stem, round(parameters / 1e6, 3), predictor, network_alone)

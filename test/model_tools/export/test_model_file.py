@@ -111,16 +111,19 @@ def test_graph__batch_equals_single_images_and_is_sorted(lively_file, images):
     assert (np.diff(batch.batch_index) >= 0).all()
 
 
-def test_graph__masks_are_enlarged_by_matrix_products_and_no_image_in_blocks_of_channels(file):
+def test_graph__masks_are_enlarged_by_products_and_sums_of_rows_and_large_as_bytes_alone(file):
     graph = onnx.shape_inference.infer_shapes(onnx.load(file)).graph
     shapes = {
         value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
-        for value in graph.value_info
+        for value in (*graph.value_info, *graph.output)
     }
-    full = [*INPUT_WH[::-1]]
-    enlarged = [n.op_type for n in graph.node if shapes.get(n.output[0], [])[1:] == full]
-    assert enlarged.count('MatMul') == 2
-    assert not {'Resize', 'Conv'} & set(enlarged)
+    width, height = INPUT_WH
+    makers = {node.output[0]: node.op_type for node in graph.node}
+    wide = [makers[name] for name, shape in shapes.items() if shape[1:] == [height // 4, width]]
+    large = [makers[name] for name, shape in shapes.items() if shape[1:] == [height, width]]
+    assert wide.count('MatMul') == 2
+    assert set(wide) == {'MatMul', 'Gather', 'Sub', 'Mul', 'Add', 'Sigmoid', 'Cast'}
+    assert large == ['Reshape'] * 2
     constants = {tensor.name for tensor in graph.initializer}
     assert all(n.input[1] in constants for n in graph.node if n.op_type == 'MatMul')
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from model_tools.compression.quantization.pixels import scaled_pixels
 from panoptic_perception.engines.quiet_openvino import import_openvino
 
 NETWORK = 'net.'
@@ -92,6 +93,7 @@ def quantize_graph(
             )
     except Exception as error:  # of many kinds
         raise QuantizationError(f'NNCF cannot quantise the network: {error}') from error
+    quantized = scaled_pixels(quantized)
     onnx.helper.set_model_props(quantized, {e.key: e.value for e in model.metadata_props})
     return quantized
 

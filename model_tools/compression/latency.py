@@ -7,8 +7,10 @@ them. Each is measured once.
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -70,14 +72,27 @@ class LatencyTable:
         layers = [layer for net in nets for layer in layers_of(net, self._input_wh)]
         missing = {layer.key: layer for layer in layers if layer.key not in self._ms}
         if missing:
-            self._measure(missing, layers)
+            with self._alone():
+                self._measure({k: v for k, v in missing.items() if k not in self._ms}, layers)
         return layers
 
-    def _measure(self, missing: Mapping[str, Layer], layers: Sequence[Layer]) -> None:
-        """Measure layers in the unit of the table: the machine may be slower now than it was.
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one process at a time measure, and take over what others have measured meanwhile."""
+        if self._path is None:
+            yield
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_name(f'.{self._path.name}.lock').open('a') as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if self._path.is_file():
+                self._ms |= self._read(self._path)
+            yield
 
-        What others have written into the file meanwhile stays in it.
-        """
+    def _measure(self, missing: Mapping[str, Layer], layers: Sequence[Layer]) -> None:
+        """Measure layers in the unit of the table: the machine may be slower now than it was."""
+        if not missing:
+            return
         known = {layer.key: layer for layer in layers if layer.key in self._ms}
         costly = sorted(known, key=lambda key: -self._ms[key])[:ANCHORS]
         together = {**missing, **{key: known[key] for key in costly}}
@@ -107,9 +122,6 @@ class LatencyTable:
     def _write(self) -> None:
         if self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        if self._path.is_file():
-            self._ms = self._read(self._path) | self._ms
         table = {'schema': SCHEMA, **self._circumstances, 'ms': dict(sorted(self._ms.items()))}
         write_json(self._path, table)
 

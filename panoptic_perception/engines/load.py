@@ -58,14 +58,18 @@ def load_engine(
         except EngineError as error:
             raise EngineError(f'{model.path} cannot run with {wish}: {error}') from error
         try:
-            loaded = _open(model, way, threads, note or '; '.join(failures.values()))
-            loaded.warm_up()  # what opens may still not run
-            return loaded
+            return _open(model, way, threads, note or '; '.join(failures.values()))
         except EngineError as error:
             failures[way] = str(error)
 
 
 def _open(model: ModelInfo, way: Way, threads: int, note: str) -> Engine:
+    engine = _made(model, way, threads, note)
+    engine.warm_up()  # what opens may still not run
+    return engine
+
+
+def _made(model: ModelInfo, way: Way, threads: int, note: str) -> Engine:
     if way.engine == 'openvino':
         from panoptic_perception.engines.openvino_engine import OpenVinoEngine
 

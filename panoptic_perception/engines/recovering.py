@@ -94,6 +94,11 @@ class RecoveringEngine:
         """Run once on an empty image; return the milliseconds it took."""
         return self._running().warm_up()
 
+    @property
+    def outage(self) -> str:
+        """Return why nothing runs, '' if something does."""
+        return '' if self._engine else self._info.note
+
     def close(self) -> None:
         """Load nothing more; for any thread."""
         self._is_closed = True
@@ -102,6 +107,12 @@ class RecoveringEngine:
         if self._engine is None:
             raise EngineError(self._info.note)
         return self._engine
+
+    def _check(self, model: ModelInfo) -> None:
+        if model.sha256 != self._model.sha256:
+            raise ModelFileError(
+                f'{self._model.path} holds another model now: configure the node again'
+            )
 
     def _recover(self) -> None:
         if self._is_closed:
@@ -113,11 +124,9 @@ class RecoveringEngine:
             self._loss = f'{failed}: {self._last_failure}'
             self._engine = None
         try:
-            if read_model(self._model.path).sha256 != self._model.sha256:
-                raise ModelFileError(
-                    f'{self._model.path} holds another model now: configure the node again'
-                )
+            self._check(read_model(self._model.path))  # before a build of minutes
             engine = self._load()
+            self._check(engine.model)
         except Exception as error:  # of a disk, too: the thread must live
             self._info = replace(was, note=f'{self._loss}; it cannot be loaded again: {error}')
         else:

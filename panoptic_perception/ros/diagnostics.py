@@ -38,7 +38,7 @@ def runtime_status(
     Args:
         name: Name of the status.
         state: Lifecycle state of the node, with 'disabled' told apart.
-        trouble: Why the last change of state failed, '' if it did not.
+        trouble: Why the last change of state failed or nothing can run, '' otherwise.
         counters: The accounts now.
         previous: The accounts at the last report.
         barren: For how long, s, frames came and none brought a result, and the accounts before.

@@ -339,7 +339,7 @@ class PanopticNode(LifecycleNode):
             diagnostics.runtime_status(
                 f'{name}: runtime',
                 state=self._state(),
-                trouble=self._trouble,
+                trouble=self._trouble or (self._engine.outage if self._engine else ''),
                 counters=counters,
                 previous=self._reported,
                 barren=self._result_watchdog.barren(counters, monotonic()),

@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
 from importlib.util import find_spec
 
 import pytest
 
 from panoptic_perception.core.results import EngineInfo
-from panoptic_perception.engines import EngineError, ModelFileError, installed, load_engine
+from panoptic_perception.engines import EngineError, ModelFileError, installed, load, load_engine
 from panoptic_perception.engines.nvidia import gpu_name
 from panoptic_perception.engines.onnxruntime_engine import (
     PROVIDERS,
@@ -60,7 +61,17 @@ def test_load_engine__a_way_that_opens_and_does_not_answer(tiny_model, monkeypat
         raise RuntimeError('out of memory')
 
     monkeypatch.setattr(OnnxRuntimeEngine, '_infer', failing)
+    make, made, alive = load._made, [], []
+
+    def watched(*args):
+        alive.extend(lost() for lost in made)
+        engine = make(*args)
+        made.append(weakref.ref(engine))
+        return engine
+
+    monkeypatch.setattr(load, '_made', watched)
     loaded = load_engine(tiny_model, device='cpu')
+    assert alive == [None]  # its memory is free
     assert loaded.info.engine == 'openvino'
     assert 'out of memory' in loaded.info.note
     with pytest.raises(EngineError, match='out of memory'):

@@ -72,7 +72,7 @@ def test_run__loads_again_after_failures_in_a_row(bench):
     assert bench.engine.run(GOOD).lane.shape == (1, 384, 640)
     assert bench.loaded == 2
     assert len(bench.losses) == 1
-    assert bench.engine.info.note == bench.losses[0]
+    assert (bench.engine.info.note, bench.engine.outage) == (bench.losses[0], '')
     assert f'onnxruntime CPUExecutionProvider has failed {FAILURES} times: ' in bench.losses[0]
     assert bench.losses[0].endswith('; loaded again, now onnxruntime CPUExecutionProvider fp32')
     assert bench.engine.model.path == bench.path
@@ -110,7 +110,7 @@ def test_recover__tries_again_after_a_pause(bench):
     bench.fail(FAILURES)
     bench.fail(5, 'it cannot be loaded again: ')
     assert bench.loaded == 2
-    assert bench.engine.info.note == bench.losses[0]
+    assert bench.engine.info.note == bench.engine.outage == bench.losses[0]
     bench.now = PAUSE_S
     bench.fail(1, 'it cannot be loaded again: ')
     assert bench.loaded == 3
@@ -129,6 +129,16 @@ def test_recover__not_with_another_model(bench, tiny_model):
     bench.fail(FAILURES)
     bench.fail(1, 'model.onnx holds another model now: configure the node again')
     assert (bench.loaded, len(bench.losses)) == (1, 1)
+
+
+def test_recover__not_with_a_model_that_comes_while_it_is_loaded(bench, tiny_model, monkeypatch):
+    load = bench.load
+    monkeypatch.setattr(
+        bench.engine, '_load', lambda: shutil.copy(tiny_model, bench.path) and load()
+    )
+    bench.fail(FAILURES)
+    bench.fail(1, 'model.onnx holds another model now: configure the node again')
+    assert (bench.loaded, len(bench.losses)) == (2, 1)
 
 
 def test_recover__after_an_error_of_any_kind(bench, monkeypatch):

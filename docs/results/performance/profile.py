@@ -79,14 +79,14 @@ class OpenVinoRun:
         """Run it."""
         self._request.infer({'image': image}, share_inputs=True)
         self._nodes += [
-            (node.node_name, node.node_type, node.real_time.total_seconds() * 1e3)
-            for node in self._request.get_profiling_info()
+            (str(i), node.node_type, node.real_time.total_seconds() * 1e3)
+            for i, node in enumerate(self._request.get_profiling_info())  # some share a name
         ]
 
     def profile(self) -> Profile:
         """Return what a frame is spent on; it does not run again."""
         # Each number is the mean of all runs until then, the cold ones among them.
-        return _sums(self._nodes, lambda means: mean_of_the_last(means, WARM_UP))
+        return _sums(self._nodes, lambda means: max(0.0, mean_of_the_last(means, WARM_UP)))
 
 
 def _sums(
@@ -124,6 +124,8 @@ def main() -> None:
     args = parser.parse_args()
     frame = decode_compressed(camera_jpeg())
     models = {Path(name).stem: read_model(find_model(name)) for name in args.models}
+    if len(models) < len(args.models):
+        parser.error('files must have names that differ')
     found: dict[str, dict[str, Profile]] = {}
     with tempfile.TemporaryDirectory() as folder:
         runs: dict[tuple[str, str], tuple[OnnxRuntimeRun | OpenVinoRun, np.ndarray]] = {}

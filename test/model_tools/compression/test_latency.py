@@ -102,13 +102,16 @@ def test_latency_table__new_layers_are_measured_at_the_pace_of_the_old(tmp_path)
 
 def test_latency_table__shared_by_two_runs(tmp_path):
     path = tmp_path / 'table.json'
-    tables = [LatencyTable(path, input_wh=INPUT_WH) for _ in range(2)]
-    convs = [nn.Conv2d(3, width, 1) for width in (8, 16)]
-    for table, conv in zip(tables, convs, strict=True):
-        table(conv)
+    one, other = (LatencyTable(path, input_wh=INPUT_WH) for _ in range(2))
+    common, *convs = (nn.Conv2d(3, width, 1) for width in (4, 8, 16))
+    first = one(common)
+    assert other(common) == first
+    one(convs[0])
+    other(convs[1])
     written = path.read_text()
-    assert len(json.loads(written)['ms']) == 2
-    LatencyTable(path, input_wh=INPUT_WH).measure(*convs)
+    assert len(json.loads(written)['ms']) == 3
+    assert one(common) == LatencyTable(path, input_wh=INPUT_WH)(common) == first
+    assert one(convs[1]) == other(convs[1])
     assert path.read_text() == written
 
 

@@ -22,6 +22,20 @@ def test_mean_of_the_last__of_running_means(numbers, first):
     assert mean_of_the_last(means, first) == pytest.approx(mean(numbers[first:]), abs=1e-6)
 
 
+@given(st.lists(st.integers(0, 9000), min_size=4, max_size=30), st.integers(1, 3))
+def test_mean_of_the_last__of_means_cut_to_whole_ticks(numbers, first):
+    means = [total // (i + 1) for i, total in enumerate(accumulate(numbers))]
+    count = len(numbers)
+    wrong = mean_of_the_last(means, first) - mean(numbers[first:])
+    assert -count <= wrong * (count - first) <= first
+
+
+@pytest.mark.parametrize('engine', RUNS)
+def test_measure__no_layer_takes_nothing(engine):
+    layer = Layer('Concat', ((1, 4, 4, 4),) * 2, (('axis', 1),))
+    assert measure({'': layer}, engine=engine, threads=1)[''] > 0
+
+
 @pytest.mark.parametrize('engine', RUNS)
 def test_measure__larger_layers_take_longer(engine):
     layers = {

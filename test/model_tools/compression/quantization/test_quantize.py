@@ -113,6 +113,16 @@ def _types(model):
     }
 
 
+def _reads_scaled_pixels(model):
+    """Tell whether the first convolution reads pixels of 0 to 1 in 8 bits."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+    node = next(node for node in model.graph.node if node.op_type == 'Conv')
+    path = []
+    while node := makers.get(node.input[0]):
+        path.append(node.op_type)
+    return path[:4] == ['DequantizeLinear', 'QuantizeLinear', 'Mul', 'Cast']
+
+
 def test_quantize_graph__what_is_in_8_bits(source, images):
     model = onnx.load(source)
     before = model.SerializeToString()
@@ -121,8 +131,10 @@ def test_quantize_graph__what_is_in_8_bits(source, images):
     assert everything == set(network_parts(model))
     # Signed activations would be slower in ONNX Runtime than float32.
     assert _types(whole) == {('activation', 'UINT8'), ('weight', 'INT8')}
+    assert _reads_scaled_pixels(whole)
     spared = {'backbone.stem', 'backbone.stage3', 'lane'}
     quantized = quantize_graph(model, images, in_float=spared)
+    assert not _reads_scaled_pixels(quantized)
     names = {name for part in spared for name in network_parts(model)[part]}
     own = {output for node in model.graph.node if node.name in names for output in node.output}
     makers = {output: node for node in quantized.graph.node for output in node.output}

@@ -13,7 +13,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     record = parser.add_mutually_exclusive_group(required=True)
     record.add_argument('--scores', type=Path, metavar='FILE.json', help='what evaluate wrote')
     record.add_argument(
-        '--experts', type=Path, metavar='TABLE.json', help='what experts wrote: all networks'
+        '--experts', type=Path, metavar='TABLE.json', help='what experts wrote'
+    )
+    parser.add_argument(
+        '--networks', nargs='+', default=[], metavar='NAME', help='of --experts (default: all)'
     )
     parser.add_argument(
         '--marker',
@@ -46,7 +49,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from model_tools.evaluation.report.document import check, documented_table, read_record, write
 
     if arguments.experts:
-        marker, table = 'experts', quoted_comparison(read_comparison(arguments.experts))
+        comparison = read_comparison(arguments.experts)
+        marker, table = 'experts', quoted_comparison(comparison, arguments.networks)
     else:
         marker, table = 'scores', documented_table(read_record(arguments.scores))
     marker = arguments.marker or marker

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,23 @@ def read_comparison(path: Path) -> dict[str, Any]:
     return table
 
 
-def quoted_comparison(table: Mapping[str, Any]) -> str:
-    """Return scores and time of all networks as Markdown, on the images with drawn boxes."""
-    rows = table['rows']
+def quoted_comparison(table: Mapping[str, Any], networks: Sequence[str] = ()) -> str:
+    """Return scores and time of networks as Markdown, on the images with drawn boxes.
+
+    Args:
+        table: The comparison.
+        networks: Names of its rows, in the order to quote them; empty for all.
+
+    Raises:
+        DocumentError: The comparison has no network of that name.
+    """
+    named = {row['name']: row for row in table['rows']}
+    if unknown := [name for name in networks if name not in named]:
+        raise DocumentError(
+            f'the comparison has no network {", ".join(unknown)}; expected some of '
+            f'{", ".join(named)}'
+        )
+    rows = [named[name] for name in networks or named]
     source = _with_drawn_boxes(rows[0]['scores'])
     scores = [row['scores'][source] for row in rows]
     labels = list(dict.fromkeys(label for s in scores for label in s['ap50']))

@@ -43,8 +43,9 @@ setup: $(RUN) $(DEV_STAMP)  ## Make .venv with everything: ROS 2, the package, t
 demo: $(RUN)  ## Run the real node on a drive: make demo [INPUT=video|folder|image|bag] [OUT=out/demo]
 	@$(BIN)/panoptic demo $(if $(INPUT),'$(INPUT)') --out '$(OUT)'
 
+# By files, since the tests of one share what they have trained.
 test: $(RUN) $(DEV_STAMP)  ## Run all tests, linters included: make test [ARGS='test/core -x']
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(RUN) $(DEV_STAMP)  ## Run ruff and mypy
 	@$(BIN)/ruff check

@@ -12,9 +12,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser('document', help='quote the figures of a record in documents')
     record = parser.add_mutually_exclusive_group(required=True)
     record.add_argument('--scores', type=Path, metavar='FILE.json', help='what evaluate wrote')
-    record.add_argument(
-        '--experts', type=Path, metavar='TABLE.json', help='what experts wrote'
-    )
+    record.add_argument('--experts', type=Path, metavar='TABLE.json', help='what experts wrote')
     parser.add_argument(
         '--networks', nargs='+', default=[], metavar='NAME', help='of --experts (default: all)'
     )

@@ -31,7 +31,7 @@ from model_tools.settings import (
     ConfigError,
     plain_values,
 )
-from model_tools.training.checkpoint import file_sha256, load_network
+from model_tools.training.checkpoint import file_sha256, load_checkpoint, load_network
 from model_tools.training.learner import NonFiniteLossError
 from model_tools.training.stopping import Stop
 from model_tools.training.trainer import train
@@ -85,10 +85,7 @@ def _begin(ablation: Ablation, out: Path) -> None:
     config = ablation.first
     teacher, path = Path(config.teacher), out / 'ablation.yaml'
     known = yaml.safe_load(path.read_text()) if path.is_file() else None
-    if known is None:
-        # What is wrong with the teacher or the data shows here, before anything is written.
-        data, input_wh = Path(config.training.data), config.training.input_wh
-        release(teacher, data, _teacher_file(out), input_wh=input_wh)
+    load_checkpoint(teacher)  # which says what is wrong with it
     settings = {**plain_values(asdict(ablation)), 'teacher_sha256': file_sha256(teacher)}
     made = [*out.glob(f'*/seed_*/{STUDENT}'), *out.glob(f'*/seed_*/{FAILED}')]
     if known not in (None, settings) and made:
@@ -96,6 +93,10 @@ def _begin(ablation: Ablation, out: Path) -> None:
             f"'{out}': holds a comparison with other settings or another teacher, those of "
             f"'{path}'; give them, or another --out"
         )
+    if known != settings or not _teacher_file(out).is_file():
+        # What is wrong with the data shows here, before anything is written.
+        data, input_wh = Path(config.training.data), config.training.input_wh
+        release(teacher, data, _teacher_file(out), input_wh=input_wh)
     write_whole(path, yaml.safe_dump(settings, sort_keys=False).encode())
 
 

@@ -22,6 +22,15 @@ from model_tools.settings import (
 
 NARROW = 'narrow'
 """Setting of a variant: train a narrow network from scratch, for this many epochs."""
+_OF_ALL = (
+    'engine',
+    'teacher',
+    'training.data',
+    'training.label_set',
+    'training.holdout_groups',
+    'training.input_wh',
+)
+"""Settings that no variant may change."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,14 @@ class Ablation:
             wrong.append(f'variants have folders {folders}, expected names that differ in letters')
         if wrong:
             raise ConfigError(f'settings out of range: {"; ".join(wrong)}')
-        engines = {self.settings(name, self.seeds[0]).engine for name in self.variants}
-        if len(engines) > 1:
+        given = {key for changes in self.variants.values() for key in changes}
+        if shared := sorted(given & {*_OF_ALL, 'seed', 'training.seed'}):
             raise ConfigError(
-                f'variants are measured in {sorted(engines)}: times of engines do not compare, '
-                'give `engine` under compression, once for all'
+                f'variants change {shared}, without which they do not compare: give seeds as '
+                '`seeds`, the rest under compression, once for all'
             )
+        for name in self.variants:
+            self.settings(name, self.seeds[0])
 
     @property
     def first(self) -> CompressionConfig:

@@ -97,7 +97,7 @@ class _Compression:
         )
         # On the CPU: the tuning puts its own copy where it trains.
         self.data = load_input(
-            replace(self.training, distillation=None),
+            self.training,
             labels,
             cache,
             device=torch.device('cpu'),

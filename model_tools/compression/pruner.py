@@ -62,7 +62,7 @@ class Pruner:
         check_reachable(self._sizes, self._config.widths, cost, budget)
 
     def check_calibration(self, data: TrainingInput) -> None:
-        """Raise DatasetError if there are not enough images for one calibration batch."""
+        """Raise DatasetError if no calibration batch can be made, or none labels some task."""
         size, count = self._config.calibration_batch_size, len(self._source(data, 1))
         if count < size:
             raise DatasetError(
@@ -70,6 +70,20 @@ class Pruner:
                 f'batch, found {count} to learn from; add images or lower calibration_batch_size',
                 kind='too_few',
             )
+        labelled: set[str] = set()
+        for batch in self._calibration(data):
+            given = (
+                any(batch.complete) or any(map(len, batch.boxes)),
+                *batch.known.any((0, 2, 3)),
+            )
+            labelled |= {task for task, is_given in zip(TASKS, given, strict=True) if is_given}
+            if len(labelled) == len(TASKS):
+                return
+        raise DatasetError(
+            f"'{data.data.root}': no image that calibrates labels "
+            f'{[task for task in TASKS if task not in labelled]}; add images that do, or raise '
+            'calibration_batches'
+        )
 
     def prune(
         self,

@@ -14,6 +14,7 @@ import torch
 import yaml
 
 from model_tools.compression.compress import ATTEMPTS, compress
+from model_tools.compression.distillation import Distillation
 from model_tools.compression.gate import GateError
 from model_tools.compression.latency import LatencyError
 from model_tools.compression.selection import BudgetError
@@ -177,6 +178,26 @@ def test_compress__a_gate_without_an_image_for_a_task(config, tmp_path):
     training = replace(config.training, data=str(partly))
     with pytest.raises(GateError, match=r"labels \['lane'\]"):
         compress(replace(config, training=training), tmp_path / 'run')
+
+
+def test_compress__a_calibration_without_an_image_for_a_task(config, tmp_path):
+    partly = tmp_path / 'partly'
+    shutil.copytree(config.training.data, partly)
+    for path in (partly / 'll_seg_annotations' / 'train').iterdir():
+        cv2.imwrite(str(path), np.full((96, 160), IGNORE, np.uint8))
+    training = replace(config.training, data=str(partly), cache=str(tmp_path / 'cache'))
+    loose = replace(config, training=training, allowed_fall=None)
+    with pytest.raises(DatasetError, match=r"no image that calibrates labels \['lane'\]"):
+        compress(loose, tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+
+
+def test_compress__no_folder_of_unlabelled_images(config, tmp_path):
+    nowhere = Distillation(unlabelled=str(tmp_path / 'nowhere'))
+    training = replace(config.training, distillation=nowhere)
+    with pytest.raises(DatasetError, match='nowhere'):
+        compress(replace(config, training=training), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
 
 
 def test_compress__a_teacher_of_other_labels(config, tmp_path):

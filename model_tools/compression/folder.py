@@ -29,7 +29,15 @@ class RoundFolder:
     def read(self, name: str) -> dict[str, Any] | None:
         """Return 'pruning', 'accepted' or 'taken_back'; None if it has not come to that."""
         path = self.root / f'{name}.json'
-        return json.loads(path.read_text()) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise ConfigError(
+                f"'{path}': expected the record of a round, found no JSON ({error}); remove the "
+                'folder of the round, which is then made again'
+            ) from error
 
     def write(self, name: str, record: Mapping[str, Any]) -> None:
         """Write one of them down."""

@@ -47,3 +47,12 @@ def test_begin__with_other_settings_until_a_round_was_made(folder):
 def test_check__writes_nothing(folder):
     folder.check(CONFIG)
     assert not folder.root.exists()
+
+
+def test_read__a_damaged_record(folder):
+    first = folder.round(1)
+    first.write('accepted', {'a': 1})
+    assert first.read('accepted') == {'a': 1}
+    (first.root / 'accepted.json').write_text('{"a":')
+    with pytest.raises(ConfigError, match=r"accepted.json': .* found no JSON .* made again"):
+        first.read('accepted')

@@ -57,8 +57,9 @@ def load_engine(
             way, note = choose(wish, model.precision, obstacle)
         except EngineError as error:
             raise EngineError(f'{model.path} cannot run with {wish}: {error}') from error
+        untold = [failure for failure in failures.values() if failure not in note]
         try:
-            return _open(model, way, threads, note or '; '.join(failures.values()))
+            return _open(model, way, threads, '; '.join(filter(None, (note, *untold))))
         except EngineError as error:
             failures[way] = str(error)
 

@@ -122,6 +122,7 @@ class RecoveringEngine:
         if self._engine is not None:
             failed = f'{was.engine} {was.provider} has failed {self._failures} times'
             self._loss = f'{failed}: {self._last_failure}'
+            self._info = replace(was, note=f'{self._loss}; it is being loaded again')
             self._engine = None
         try:
             self._check(read_model(self._model.path))  # before a build of minutes

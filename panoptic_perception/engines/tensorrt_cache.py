@@ -60,11 +60,11 @@ def open_cached(folder: Path, build: Callable[[Path | None], T]) -> tuple[T, boo
     no use goes only then, for the fault may lie elsewhere, as in a GPU without free memory.
     """
     note = ''
-    if folder.is_dir():
-        try:
+    try:
+        if folder.is_dir():
             return build(folder), True, ''
-        except EngineError as error:
-            note = f'the cache {folder} was of no use: {error}'
+    except (EngineError, OSError) as error:  # OSError: it may not be read
+        note = f'the cache {folder} was of no use: {error}'
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder.parent)

@@ -74,6 +74,10 @@ def test_load_engine__a_way_that_opens_and_does_not_answer(tiny_model, monkeypat
     assert alive == [None]  # its memory is free
     assert loaded.info.engine == 'openvino'
     assert 'out of memory' in loaded.info.note
+    asked = {'engine': 'onnxruntime', 'device': 'cpu', 'precision': 'bf16'}
+    note = load_engine(tiny_model, **asked, provider_policy='fallback').info.note
+    assert 'bf16' in note
+    assert note.count('out of memory') == 1
     with pytest.raises(EngineError, match='out of memory'):
         load_engine(tiny_model, engine='onnxruntime', device='cpu')
 

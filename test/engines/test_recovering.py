@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
 import shutil
 import weakref
 
@@ -25,6 +26,7 @@ class Bench:
         self.path = path
         self.options = [{'engine': 'onnxruntime'}]
         self.losses = []
+        self.outages = []
         self.now = 0.0
         self.loaded = 0
         self.engine = RecoveringEngine(
@@ -33,6 +35,8 @@ class Bench:
 
     def load(self):
         self.loaded += 1
+        if self.loaded > 1:
+            self.outages.append(self.engine.outage)
         return load_engine(self.path, device='cpu', **self.options[-1])
 
     def fail(self, times, words='out of data bounds'):
@@ -175,3 +179,15 @@ def test_close__while_it_is_loaded(bench, monkeypatch):
     bench.fail(FAILURES)
     bench.engine.run(GOOD)
     assert (bench.loaded, bench.losses) == (2, [])
+
+
+def test_outage__while_it_is_loaded_again(bench):
+    for _ in range(2):
+        bench.fail(FAILURES)
+        bench.now += PAUSE_S
+        bench.engine.run(GOOD)
+    told = 'has failed 3 times: .*; it is being loaded again$'
+    assert len(bench.outages) == 2
+    for outage in bench.outages:
+        assert re.search(told, outage, re.DOTALL)
+    assert bench.engine.outage == ''

@@ -104,6 +104,23 @@ def test_open_cached__a_place_that_cannot_be_written(builder, folder):
     assert note.startswith(f'TensorRT builds at every start: {folder.parent}: ')
 
 
+@pytest.mark.parametrize('unreadable', ['place', 'files'])
+def test_open_cached__a_cache_that_may_not_be_read(builder, folder, monkeypatch, unreadable):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, 'Permission denied')
+
+    def read(part):
+        return refuse() if part == folder else builder(part)
+
+    folder.mkdir(parents=True)
+    if unreadable == 'place':
+        monkeypatch.setattr(Path, 'is_dir', refuse)  # root may read anywhere
+    made, is_kept, note = open_cached(folder, read)
+    assert (made, is_kept) == ('built', unreadable == 'files')
+    assert note.startswith(f'the cache {folder} was of no use: ')
+    assert 'Permission denied' in note
+
+
 def test_open_cached__a_damaged_cache_that_cannot_be_replaced(builder, folder, monkeypatch):
     def refuse(**_):
         raise OSError(errno.EROFS, 'Read-only file system')

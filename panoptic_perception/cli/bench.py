@@ -82,6 +82,11 @@ def main(args: argparse.Namespace) -> int:
     from panoptic_perception.engines.nvidia import gpu_name
 
     models = [find_model(model) for model in args.models or ()] or shipped_models()
+    taken = [path.resolve() for path in (args.json, args.plot, *models) if path]
+    if repeated := [
+        path for path in (args.json, args.plot) if path and taken.count(path.resolve()) > 1
+    ]:
+        raise CommandError(f'{repeated[0]} is named twice: it would be overwritten')
     gmac = _gmac(models)
     machine = describe_machine() | {'gpu': gpu_name()}
     with _open_rows(_cases(args, models)) as rows:

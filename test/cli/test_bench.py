@@ -79,6 +79,7 @@ def test_bench__nothing_to_measure_is_no_success(panoptic, tiny_model):
         ('--json {tmp}/none/a.json', '{tmp}/none is not a folder'),
         ('--json {tmp}', '{tmp} is a folder: name a file in it'),
         ('--models {tmp}/none.onnx', '{tmp}/none.onnx does not exist'),
+        ('--json {tmp}/a.png --plot {tmp}/a.png', '{tmp}/a.png is named twice'),
     ],
 )
 def test_bench__bad_options_are_refused_in_one_sentence(panoptic, tmp_path, arguments, sentence):
@@ -87,6 +88,14 @@ def test_bench__bad_options_are_refused_in_one_sentence(panoptic, tmp_path, argu
     assert re.fullmatch(r'panoptic: error: [^\n]+\n', done.stderr)
     assert sentence.format(tmp=tmp_path) in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bench__a_model_is_not_overwritten(panoptic, tiny_model):
+    content = tiny_model.read_bytes()
+    done = panoptic('bench', '--models', tiny_model, '--json', tiny_model)
+    assert (done.returncode, done.stdout) == (2, '')
+    assert f'{tiny_model} is named twice: it would be overwritten' in done.stderr
+    assert tiny_model.read_bytes() == content
 
 
 def test_bench__ctrl_c_ends_all_processes_quietly(start_panoptic, tiny_model):

@@ -45,7 +45,7 @@ demo: $(RUN)  ## Run the real node on a drive: make demo [INPUT=video|folder|ima
 
 # By files, since the tests of one share what they have trained.
 test: $(RUN) $(DEV_STAMP)  ## Run all tests, linters included: make test [ARGS='test/core -x']
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(RUN) $(DEV_STAMP)  ## Run ruff and mypy
 	@$(BIN)/ruff check

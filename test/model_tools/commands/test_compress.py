@@ -79,7 +79,7 @@ def test_compress__images_that_label_nothing_of_a_task(arguments, tmp_path, caps
         (partly / folder).symlink_to(road_folder / folder)
     ungated = ['--set', 'allowed_fall=null']
     assert main([*arguments, *ungated, '--data', str(partly)]) == 2
-    assert "no calibration batch labels ['lane']" in capsys.readouterr().err
+    assert "no image that calibrates labels ['lane']" in capsys.readouterr().err
 
 
 def test_compress__damaged_weights(arguments, tmp_path, capsys):

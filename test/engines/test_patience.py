@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
+import logging
 import threading
 import time
 
 import pytest
 
 from panoptic_perception.engines.patience import patience
+
+
+@pytest.fixture(autouse=True)
+def logger(caplog, monkeypatch):
+    """Have the log as a program finds it, whatever libraries have done to it in this process."""
+    caplog.set_level(logging.WARNING, logger=patience.__module__)
+    monkeypatch.setattr(logging.getLogger(patience.__module__), 'disabled', False)
 
 
 def _threads():
